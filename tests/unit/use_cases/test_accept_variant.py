@@ -1,4 +1,4 @@
-"""A variant of an ended run is accepted: a run of its own serves it."""
+"""Accepting a variant of an ended run starts a new run that serves it."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def world() -> World:
     return world
 
 
-def test_the_new_run_begins_at_select_with_the_documents_of_the_earlier_one(world: World) -> None:
+def test_the_new_run_starts_at_select_with_the_documents_of_the_earlier_run(world: World) -> None:
     accepted = world.accept("mlp/fp32")
     keys = RunKeys(accepted)
     assert world.executions.started == {accepted: {"run": accepted, "large": False, "accept": "mlp/fp32"}}
@@ -64,7 +64,7 @@ def test_the_new_run_begins_at_select_with_the_documents_of_the_earlier_one(worl
     assert (run.status, run.model, run.learning) == ("RUNNING", "adult", world.runs.get(RUN).learning)
 
 
-def test_what_was_accepted_is_selected_although_it_misses_the_limit(world: World) -> None:
+def test_the_accepted_variant_is_selected_although_it_misses_a_limit(world: World) -> None:
     accepted = world.accept("mlp/fp32")
     SelectWinner(artifacts=world.artifacts, runs=world.runs)(accepted)
     chosen = Selection.from_bytes(world.artifacts.get(RunKeys(accepted).selection))
@@ -73,25 +73,25 @@ def test_what_was_accepted_is_selected_although_it_misses_the_limit(world: World
     assert chosen.accepted.by == "ada"
 
 
-def test_the_same_variant_is_accepted_once_and_another_by_a_run_of_its_own(world: World) -> None:
+def test_accepting_the_same_variant_again_starts_no_new_run(world: World) -> None:
     first = world.accept("mlp/fp32")
     assert world.accept("mlp/fp32") == first
     assert world.accept("mlp/int8") != first
     assert len(world.executions.started) == 2
 
 
-def test_an_unknown_variant_is_refused_with_those_that_there_are(world: World) -> None:
+def test_an_unknown_variant_is_refused_with_the_existing_ones(world: World) -> None:
     with pytest.raises(NotFoundError, match="mlp/fp32, mlp/int8"):
         world.accept("mlp/int4")
 
 
-def test_a_variant_that_failed_its_gates_is_never_served(world: World) -> None:
+def test_a_rejected_variant_cannot_be_accepted(world: World) -> None:
     with pytest.raises(ConflictError, match=r"agreement 0\.5"):
         world.accept("mlp/codebook")
     assert not world.executions.started
 
 
-def test_a_run_that_is_going_or_made_nothing_has_nothing_to_accept() -> None:
+def test_a_variant_of_an_active_run_or_a_run_without_variants_cannot_be_accepted() -> None:
     world = World()
     with pytest.raises(ConflictError, match="running"):
         world.accept("mlp/fp32")

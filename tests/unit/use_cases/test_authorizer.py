@@ -1,4 +1,4 @@
-"""Whose key it is, as API Gateway wants to hear it."""
+"""The authorizer returns the caller of a key in the format of API Gateway."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def asking(headers: dict[str, str] | None) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("header", ["x-api-key", "X-API-Key"])
-def test_a_key_gives_its_tenant_and_lets_through_to_the_whole_stage(
+def test_a_key_gives_its_tenant_and_access_to_the_whole_stage(
     keys: ApiKeys, tenants: TenantAdministration, header: str
 ) -> None:
     answer = authorizer(keys, tenants, "opaque")(asking({header: keys.create("demo", "ci")}))
@@ -82,24 +82,24 @@ def test_a_key_gives_its_tenant_and_lets_through_to_the_whole_stage(
     }
 
 
-def test_without_a_usage_plan_no_gateway_key_is_named(keys: ApiKeys, tenants: TenantAdministration) -> None:
+def test_no_gateway_key_is_returned_without_a_usage_plan(keys: ApiKeys, tenants: TenantAdministration) -> None:
     assert "usageIdentifierKey" not in authorizer(keys, tenants, None)(asking({"x-api-key": keys.create("demo")}))
 
 
-def test_each_tenants_requests_count_by_its_own_gateway_key(keys: ApiKeys, tenants: TenantAdministration) -> None:
+def test_requests_of_each_tenant_count_by_a_separate_gateway_key(keys: ApiKeys, tenants: TenantAdministration) -> None:
     authorize = authorizer(keys, tenants, "shared")
     for tenant in ("demo", "acme"):
         own = tenants.create(tenant).gateway_key
         assert authorize(asking({"x-api-key": keys.create(tenant)}))["usageIdentifierKey"] == own
 
 
-def test_a_key_for_some_models_names_them(keys: ApiKeys, tenants: TenantAdministration) -> None:
+def test_the_context_names_the_models_that_a_key_is_limited_to(keys: ApiKeys, tenants: TenantAdministration) -> None:
     key = keys.create("demo", models=["adult", "houses"])
     assert authorizer(keys, tenants, None)(asking({"x-api-key": key}))["context"]["models"] == "adult,houses"
 
 
 @pytest.mark.parametrize("headers", [None, {}, {"x-api-key": ""}, {"x-api": "md_"}])
-def test_no_key_is_refused_in_the_word_that_is_a_401(
+def test_a_missing_key_raises_unauthorized(
     keys: ApiKeys, tenants: TenantAdministration, headers: dict[str, str] | None
 ) -> None:
     with pytest.raises(UnauthenticatedError) as raised:
@@ -107,7 +107,7 @@ def test_no_key_is_refused_in_the_word_that_is_a_401(
     assert str(raised.value) == "Unauthorized"
 
 
-def test_unknown_revoked_and_expired_keys_are_denied_by_a_policy_that_is_cached(
+def test_unknown_revoked_and_expired_keys_get_a_deny_policy_with_a_reason(
     keys: ApiKeys, tenants: TenantAdministration
 ) -> None:
     revoked, expired = keys.create("demo"), keys.create("demo", valid_for=timedelta(0))
@@ -128,7 +128,9 @@ def test_the_keys_of_a_suspended_tenant_are_denied(keys: ApiKeys, tenants: Tenan
     assert effect(authorizer(keys, tenants, None)(asking({"x-api-key": key}))) == "Allow"
 
 
-def test_shared_models_are_in_the_context_and_fit_into_an_answer(keys: ApiKeys, tenants: TenantAdministration) -> None:
+def test_shared_models_are_in_the_context_and_fit_into_the_response(
+    keys: ApiKeys, tenants: TenantAdministration
+) -> None:
     tenants.create("acme")
     tenants.create("d" * 32)
     for number in range(MAX_SHARED):
@@ -139,10 +141,10 @@ def test_shared_models_are_in_the_context_and_fit_into_an_answer(keys: ApiKeys, 
     assert len(json.dumps(answer)) <= MAX_ANSWER_BYTES < 8 << 10
 
 
-def test_of_300_grants_an_answer_has_no_more_than_fit(
+def test_the_response_has_only_as_many_of_300_grants_as_fit(
     keys: ApiKeys, tenants: TenantAdministration, table: FakeTable
 ) -> None:
-    """A grant too many is refused when it is made; this is a table that something else has written."""
+    """Sharing refuses too many grants; this table was written in another way."""
     tenants.create("acme", tier="premium")
     for owner in ("d" * 32, "e" * 32):
         tenants.create(owner)
@@ -155,7 +157,7 @@ def test_of_300_grants_an_answer_has_no_more_than_fit(
     assert fitting == [f"{model}=predict+read" for model in sorted(shared)][: len(fitting)]
 
 
-def test_a_key_for_as_many_models_as_possible_fits_and_has_no_shared_ones(
+def test_a_key_for_the_maximum_of_models_fits_and_has_no_shared_models(
     keys: ApiKeys, tenants: TenantAdministration
 ) -> None:
     for tenant in ("acme", "owner"):
@@ -172,7 +174,7 @@ def test_a_key_for_as_many_models_as_possible_fits_and_has_no_shared_ones(
         keys.create("acme", "x" * 201)
 
 
-def test_the_owners_of_shared_models_are_one_read() -> None:
+def test_the_owners_of_shared_models_are_read_in_one_request() -> None:
     table = _Counting()
     tenants = TenantAdministration(table, FakeGatewayKeys())
     tenants.create("acme")
@@ -196,10 +198,10 @@ def test_the_owners_of_shared_models_are_one_read() -> None:
         (None, {"X-Api-Key": "KEY"}, True),
     ],
 )
-def test_only_the_header_counts_that_answers_are_kept_by(
+def test_only_the_header_that_keys_the_cache_is_accepted(
     keys: ApiKeys, tenants: TenantAdministration, header: str | None, headers: dict[str, str], accepted: bool
 ) -> None:
-    """Else one caller's answer, kept by a header that anybody may send, would be another's."""
+    """Otherwise a response cached by another header could be returned to a different caller."""
     key = keys.create("demo")
     authorize = Authorizer(Callers(keys, tenants).resolve, None, header=header)
     request = asking({name: value.replace("KEY", key) for name, value in headers.items()})
@@ -210,7 +212,7 @@ def test_only_the_header_counts_that_answers_are_kept_by(
             authorize(request)
 
 
-def test_a_suspended_owner_shares_nothing_and_says_nothing(keys: ApiKeys, tenants: TenantAdministration) -> None:
+def test_models_of_a_suspended_or_removed_owner_are_not_shared(keys: ApiKeys, tenants: TenantAdministration) -> None:
     for tenant in ("acme", "owner", "other"):
         tenants.create(tenant)
     tenants.share("owner", "houses", "acme", "predictor")
@@ -225,7 +227,7 @@ def test_a_suspended_owner_shares_nothing_and_says_nothing(keys: ApiKeys, tenant
     assert authorize(request)["context"]["shared"] == "other/adult=read"
 
 
-def test_a_reason_can_be_put_into_json_as_it_is(keys: ApiKeys, tenants: TenantAdministration) -> None:
+def test_a_reason_needs_no_escaping_in_json(keys: ApiKeys, tenants: TenantAdministration) -> None:
     """API Gateway copies it into the response without escaping."""
     for credential in ('a"b', "a.b.c", '".".".', "md_ü"):
         reason = authorizer(keys, tenants, None)(asking({"x-api-key": credential}))["context"]["reason"]

@@ -64,7 +64,7 @@ class World:
         self.runs.create(RUN, tenant="demo", model="net", file="net.onnx", started_at=NOW)
 
     def start(self, model: bytes, rows: bytes | None = None, settings: bytes | None = None) -> Plan:
-        """What intake, validation and planning do."""
+        """Do what intake, validation and planning do."""
         for name, content in (("calibration.csv", rows), ("train.yaml", settings)):
             if content is not None:
                 self.uploads.put(f"demo/net/{name}", content)
@@ -84,7 +84,7 @@ class World:
         return JobOutcome.from_bytes(self.artifacts.get(KEYS.outcome(name)))
 
     def finish(self) -> tuple[ModelCard, GoldenPredictions, int]:
-        """What the functions after the jobs do."""
+        """Do what the functions after the jobs do."""
         SelectWinner(artifacts=self.artifacts, runs=self.runs)(RUN)
         EvaluateWinner(artifacts=self.artifacts, runs=self.runs, registry=self.registry, now=lambda: NOW)(RUN)
         register = RegisterVersion(
@@ -100,13 +100,13 @@ def world() -> World:
     return World()
 
 
-def test_the_model_starts_a_run_and_its_calibration_rows_do_not() -> None:
+def test_an_onnx_file_starts_a_run_and_calibration_rows_do_not() -> None:
     assert parse_upload_key(KEY).starts_run
     assert parse_upload_key(KEY).is_model
     assert not parse_upload_key("demo/net/calibration.csv").starts_run
 
 
-def test_its_plan_is_one_job_that_the_state_machine_knows(world: World) -> None:
+def test_the_plan_of_a_brought_model_is_one_job(world: World) -> None:
     plan = world.start(_network())
     assert (plan.one_job, plan.ensemble, [job.candidates for job in plan.jobs]) == (True, None, [("brought",)])
 
@@ -128,7 +128,7 @@ def test_a_model_is_measured_quantized_and_registered(world: World) -> None:
     assert registered.signature.classes == ("0", "1", "2")
 
 
-def test_without_calibration_rows_it_is_served_as_it_is(world: World) -> None:
+def test_a_model_without_calibration_rows_is_served_unchanged(world: World) -> None:
     world.start(_network())
     world.job(train_and_compress, "check")
     card, _, _ = world.finish()
@@ -136,8 +136,8 @@ def test_without_calibration_rows_it_is_served_as_it_is(world: World) -> None:
     assert card.test_quality["accuracy"] == 1.0
 
 
-def test_on_the_cpu_queue_training_reads_it_and_compression_measures_it(world: World) -> None:
-    """Where Fargate has no machine the run goes on there, as two jobs; a later attempt keeps what is there."""
+def test_a_model_is_processed_by_two_jobs_on_the_cpu_queue(world: World) -> None:
+    """Without a Fargate machine the run continues there as two jobs; a later attempt keeps the results."""
     world.start(_network(), _rows())
     assert world.job(train, "check").status == "SUCCEEDED"
     assert world.job(train, "check").status == "SUCCEEDED"
@@ -145,7 +145,7 @@ def test_on_the_cpu_queue_training_reads_it_and_compression_measures_it(world: W
     assert world.finish()[2] == 1
 
 
-def test_a_refused_model_is_in_quarantine_with_the_sentence(world: World) -> None:
+def test_a_refused_model_is_quarantined_with_the_message(world: World) -> None:
     bad = graph([helper.make_node("Foo", ["x"], ["y"], name="odd")], [matrix("x", 4)], [matrix("y", 4)])
     content = bad.SerializeToString()
     world.start(content)
@@ -159,6 +159,6 @@ def test_a_refused_model_is_in_quarantine_with_the_sentence(world: World) -> Non
     assert report["error"]["message"] == outcome.error.message
 
 
-def test_an_empty_file_is_refused_before_a_job_begins(world: World) -> None:
+def test_an_empty_file_is_refused_before_a_job_starts(world: World) -> None:
     with pytest.raises(InvalidModelError, match=r"net\.onnx.*0 bytes"):
         world.start(b"")

@@ -47,7 +47,7 @@ def rows(count: int) -> pl.DataFrame:
 
 @pytest.fixture
 def evaluator() -> EvaluateWinner:
-    """Of a run whose selection is made, with 3,000 test rows."""
+    """The evaluation of a run that has a selection and 3,000 test rows."""
     artifacts, table = FakeObjectStore("artifacts"), FakeTable()
     runs = RunLog(table)
     runs.create(RUN, tenant="demo", model="adult", file="train.csv", started_at=NOW)
@@ -63,8 +63,8 @@ def evaluator() -> EvaluateWinner:
     )
     file = model_bytes(CLASSIFIER)
     artifacts.put(artifact(body=file).key, file)
-    kept = documents(RUN) | {KEYS.dataset: dataset, KEYS.selection: selection(body=file)}
-    for key, record in kept.items():
+    stored = documents(RUN) | {KEYS.dataset: dataset, KEYS.selection: selection(body=file)}
+    for key, record in stored.items():
         artifacts.put(key, record.to_bytes())
     for name, count in (("train", 100), ("validation", 100), ("test", ROWS)):
         buffer = io.BytesIO()
@@ -78,21 +78,21 @@ def card(evaluator: EvaluateWinner) -> ModelCard:
     return ModelCard.from_bytes(evaluator.artifacts.get(KEYS.card))
 
 
-def test_rows_that_fit_are_all_measured_and_the_card_says_nothing_of_it(evaluator: EvaluateWinner) -> None:
+def test_all_rows_are_measured_without_a_warning_when_they_fit(evaluator: EvaluateWinner) -> None:
     evaluator(RUN)
     assert card(evaluator).test_rows == ROWS
     assert not [warning for warning in card(evaluator).warnings if "evenly spaced" in warning]
     assert GoldenPredictions.from_bytes(evaluator.artifacts.get(KEYS.golden)).rows
 
 
-def test_a_function_refuses_more_test_rows_than_fit_before_it_reads_them(evaluator: EvaluateWinner) -> None:
+def test_a_function_refuses_too_many_test_rows_before_reading_them(evaluator: EvaluateWinner) -> None:
     documents_before = set(evaluator.artifacts.keys(""))
     with pytest.raises(TooLargeForFunctionError, match="at most 0 MB"):
         replace(evaluator, max_bytes=100_000)(RUN)
     assert set(evaluator.artifacts.keys("")) == documents_before
 
 
-def test_a_job_measures_as_many_rows_as_fit_and_the_card_says_how_many(evaluator: EvaluateWinner) -> None:
+def test_a_job_measures_a_sample_that_fits_and_the_card_reports_its_size(evaluator: EvaluateWinner) -> None:
     job = Job(artifacts=evaluator.artifacts, runs=evaluator.runs, queue="cpu", attempt=1)
     last = replace(evaluator, max_bytes=100_000, samples_rows=True)
     assert run_job(make_work(last), ["--run", RUN, "--job", "evaluate"], connect=lambda _: job) == 0
@@ -105,7 +105,7 @@ def test_a_job_measures_as_many_rows_as_fit_and_the_card_says_how_many(evaluator
 
 
 @pytest.mark.parametrize("max_bytes", [1, 10_000, 100_000, 10**9])
-def test_a_split_is_thinned_evenly_until_it_fits(tmp_path: Path, max_bytes: int) -> None:
+def test_a_split_is_sampled_evenly_until_it_fits(tmp_path: Path, max_bytes: int) -> None:
     path = tmp_path / "split.parquet"
     whole = rows(ROWS).with_columns(text=pl.lit("word " * 20), number=pl.int_range(ROWS))
     whole.write_parquet(path)
@@ -119,13 +119,13 @@ def test_a_split_is_thinned_evenly_until_it_fits(tmp_path: Path, max_bytes: int)
     assert split.read(max_bytes=10**9, max_rows=100).height == 100
 
 
-def test_texts_count_for_more_than_their_characters(tmp_path: Path) -> None:
+def test_texts_count_more_bytes_per_row_than_numbers(tmp_path: Path) -> None:
     for name, value in (("texts", pl.lit("a")), ("numbers", pl.lit(1.0))):
         pl.DataFrame({"y": range(1_000)}).select(x=value.repeat_by(1).list.first()).write_parquet(tmp_path / name)
     assert SplitFile.of(tmp_path / "texts").row_bytes > 60 > SplitFile.of(tmp_path / "numbers").row_bytes
 
 
-def test_the_live_version_is_measured_on_the_same_rows_where_a_better_one_is_required(
+def test_the_live_version_is_compared_only_when_a_better_version_is_required(
     evaluator: EvaluateWinner,
 ) -> None:
     evaluator(RUN)

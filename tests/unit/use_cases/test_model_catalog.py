@@ -1,4 +1,4 @@
-"""What there is to call, as one tenant sees it."""
+"""The models and versions that one tenant sees."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def catalog() -> ModelCatalog:
     return ModelCatalog(ModelRegistry(table, artifacts), artifacts, RunLog(table))
 
 
-def test_a_model_is_described_as_the_protocol_does(catalog: ModelCatalog) -> None:
+def test_the_metadata_of_a_model_follows_the_protocol(catalog: ModelCatalog) -> None:
     assert catalog.metadata("demo", "adult") == {
         "name": "adult",
         "versions": ["1", "2"],
@@ -50,14 +50,14 @@ def test_a_model_is_described_as_the_protocol_does(catalog: ModelCatalog) -> Non
     }
 
 
-def test_a_model_determines_how_later_files_are_read(catalog: ModelCatalog) -> None:
+def test_the_metadata_of_a_model_has_its_signature(catalog: ModelCatalog) -> None:
     document = json.loads(json.dumps(catalog.metadata("demo", "adult")["signature"]))
     assert Signature.from_dict(document) == CLASSIFIER
 
 
-def test_a_regressions_output_is_one_number_a_row(catalog: ModelCatalog) -> None:
-    found = catalog.metadata("demo", "price", "1")
-    assert found["outputs"] == [{"name": "value", "datatype": "FP32", "shape": [-1]}]
+def test_the_output_of_a_regression_is_one_number_per_row(catalog: ModelCatalog) -> None:
+    document = catalog.metadata("demo", "price", "1")
+    assert document["outputs"] == [{"name": "value", "datatype": "FP32", "shape": [-1]}]
 
 
 def test_a_live_model_and_a_version_that_passed_are_ready(catalog: ModelCatalog) -> None:
@@ -67,7 +67,7 @@ def test_a_live_model_and_a_version_that_passed_are_ready(catalog: ModelCatalog)
         catalog.ready("demo", "adult", "3")
 
 
-def test_a_tenants_models_are_listed(catalog: ModelCatalog) -> None:
+def test_only_the_models_of_the_tenant_are_listed(catalog: ModelCatalog) -> None:
     adult: dict[str, object] = {"task": CLASSIFIER.task, "tags": {}, "rollout": None}
     price = {**adult, "task": REGRESSOR.task}
     assert catalog.models("demo") == {
@@ -79,21 +79,21 @@ def test_a_tenants_models_are_listed(catalog: ModelCatalog) -> None:
     assert catalog.models("other") == {"models": []}
 
 
-def test_a_models_versions_are_listed_with_what_they_reached(catalog: ModelCatalog) -> None:
-    found = catalog.model("demo", "adult")
-    assert (found["model"], found["live_version"]) == ("adult", 2)
-    assert [(one["version"], one["status"]) for one in found["versions"]] == [
+def test_versions_of_a_model_are_listed_with_status_and_quality(catalog: ModelCatalog) -> None:
+    document = catalog.model("demo", "adult")
+    assert (document["model"], document["live_version"]) == ("adult", 2)
+    assert [(version["version"], version["status"]) for version in document["versions"]] == [
         (1, "READY"),
         (2, "READY"),
         (3, "REGISTERED"),
     ]
-    assert found["versions"][0]["quality"] == {"accuracy": 0.88}
+    assert document["versions"][0]["quality"] == {"accuracy": 0.88}
 
 
 def test_a_version_is_shown_with_its_lineage_and_its_card(catalog: ModelCatalog) -> None:
-    found = catalog.version("demo", "adult", "2")
-    assert (found["version"], found["precision"], found["lineage"]["run"]) == (2, "int8", RUNS[1])
-    assert found["card"] == {"test_rows": 10}
+    document = catalog.version("demo", "adult", "2")
+    assert (document["version"], document["precision"], document["lineage"]["run"]) == (2, "int8", RUNS[1])
+    assert document["card"] == {"test_rows": 10}
 
 
 @pytest.mark.parametrize(
@@ -112,6 +112,8 @@ def test_a_version_is_shown_with_its_lineage_and_its_card(catalog: ModelCatalog)
         lambda it: it.version("demo", "adult", "4"),
     ],
 )
-def test_what_the_tenant_has_not_is_not_found(catalog: ModelCatalog, ask: Callable[[ModelCatalog], Any]) -> None:
+def test_a_model_or_version_that_the_tenant_lacks_is_not_found(
+    catalog: ModelCatalog, ask: Callable[[ModelCatalog], Any]
+) -> None:
     with pytest.raises(NotFoundError):
         ask(catalog)

@@ -1,4 +1,4 @@
-"""Files of versions that an older release deleted without them."""
+"""Files of versions that an older release deleted without deleting the files."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class World:
         self.orphans = OrphanedFiles(registry=self.registry, runs=self.runs, artifacts=self.artifacts)
 
     def register(self, body: bytes, model: str = "adult") -> str:
-        """Run to its end, with a version of this content; return the file's key."""
+        """Complete a run whose version has this content; return the key of the file."""
         self.clock.pass_seconds(1)
         run = f"demo_{model}_{int(self.clock().timestamp()):012x}"
         file = artifact(body=body)
@@ -54,40 +54,40 @@ def world() -> World:
     return World()
 
 
-def test_the_file_of_a_forgotten_version_is_found_and_deleted_and_others_stay(world: World) -> None:
+def test_only_the_file_of_a_deleted_version_is_found_and_deleted(world: World) -> None:
     gone, kept, other = world.register(b"1"), world.register(b"2"), world.register(b"3", "houses")
     world.registry.lifecycle.delete("demo", "adult", 2, by="anna")  # within its grace period
     unregistered = artifact(body=b"a variant that lost").key
     world.artifacts.put(unregistered, b"a variant that lost")
     world.forget(1)
-    (found,) = world.orphans.find("demo")
-    assert (found.key, found.bytes, found.model, found.version) == (gone, 1, "adult", 1)
+    (orphan,) = world.orphans.find("demo")
+    assert (orphan.key, orphan.bytes, orphan.model, orphan.version) == (gone, 1, "adult", 1)
     assert world.keys() == {gone, kept, other, unregistered}  # finding deletes nothing
-    assert world.orphans.delete("demo", [found]) == [found]
+    assert world.orphans.delete("demo", [orphan]) == [orphan]
     assert world.keys() == {kept, other, unregistered}
     assert world.orphans.find("demo") == []
-    assert world.orphans.delete("demo", [found]) == []
+    assert world.orphans.delete("demo", [orphan]) == []
 
 
-def test_a_file_that_another_version_has_is_no_orphan(world: World) -> None:
+def test_a_file_that_another_version_uses_is_not_an_orphan(world: World) -> None:
     file = world.register(b"1")
     assert world.register(b"1", "houses") == file
     world.forget(1)
     assert world.orphans.find("demo") == []
     world.forget(1, "houses")
-    assert [found.key for found in world.orphans.find("demo")] == [file]
+    assert [orphan.key for orphan in world.orphans.find("demo")] == [file]
 
 
-def test_a_file_that_a_run_registers_meanwhile_is_restored(world: World) -> None:
+def test_a_file_that_a_run_registers_before_the_deletion_is_kept(world: World) -> None:
     file = world.register(b"1")
     world.forget(1)
-    found = world.orphans.find("demo")
+    orphans = world.orphans.find("demo")
     world.register(b"1", "houses")
-    assert world.orphans.delete("demo", found) == []
+    assert world.orphans.delete("demo", orphans) == []
     assert world.artifacts.get(file) == b"1"
 
 
-def test_a_version_that_is_registered_while_files_are_searched_has_no_orphan(world: World) -> None:
+def test_the_file_of_a_version_registered_during_the_search_is_not_an_orphan(world: World) -> None:
     world.register(b"1")
     read_runs = world.runs.page
 
@@ -99,7 +99,7 @@ def test_a_version_that_is_registered_while_files_are_searched_has_no_orphan(wor
     assert world.orphans.find("demo") == []
 
 
-def test_runs_without_a_version_or_without_their_documents_have_none(world: World) -> None:
+def test_runs_without_a_version_or_documents_have_no_orphans(world: World) -> None:
     world.register(b"1")
     world.forget(1)
     (run,) = world.runs.list(tenant="demo")
@@ -111,7 +111,7 @@ def test_runs_without_a_version_or_without_their_documents_have_none(world: Worl
     assert world.orphans.find("demo") == []
 
 
-def test_other_tenants_files_are_not_touched_whatever_a_runs_document_says(world: World) -> None:
+def test_files_of_other_tenants_are_never_orphans(world: World) -> None:
     world.register(b"1")
     world.forget(1)
     assert world.orphans.find("acme") == []

@@ -33,7 +33,7 @@ def parse(name: str, old: dict[str, Any], new: dict[str, Any]) -> Change | None:
     return parse_change(name, old, new, change_id="c1")
 
 
-def test_the_end_of_a_run_is_a_change_whatever_its_end() -> None:
+def test_the_end_of_a_failed_run_is_a_change() -> None:
     error = {"type": "TooFewRowsError", "message": "too few"}
     ended = parse("MODIFY", {**RUN, "status": "RUNNING"}, {**RUN, "status": "FAILED", "error": error})
     assert ended is not None
@@ -62,7 +62,7 @@ def test_a_move_is_a_promotion_or_a_rollback(version: int, previous: int | None,
         ("INSERT", {}, {"pk": "AUDIT#demo", "sk": "ENTRY#1"}),
     ],
 )
-def test_nothing_else_is_a_change(name: str, old: dict[str, Any], new: dict[str, Any]) -> None:
+def test_other_table_changes_are_ignored(name: str, old: dict[str, Any], new: dict[str, Any]) -> None:
     assert parse(name, old, new) is None
 
 
@@ -106,7 +106,7 @@ def test_a_request_is_signed_with_its_time(listener: Listener) -> None:
     assert headers["modeldrop-signature"] == f"v1={expected}"
 
 
-def test_a_request_is_repeated_with_growing_waits(listener: Listener) -> None:
+def test_a_request_is_retried_with_growing_waits(listener: Listener) -> None:
     listener.statuses = [503, 302, 204]
     waits: list[float] = []
     Webhook(listener.url, "secret", sleep=waits.append).tell(CHANGE)
@@ -125,7 +125,7 @@ class FakeBus:
         return {"FailedEntryCount": self.failed, "Entries": [{"ErrorCode": "ThrottlingException"}]}
 
 
-def test_a_webhook_that_does_not_answer_is_recorded_and_holds_nothing_up() -> None:
+def test_an_unreachable_webhook_is_recorded_and_the_event_is_published() -> None:
     bus, audit = FakeBus(), AuditLog(FakeTable())
     webhook = Webhook("http://127.0.0.1:9/", "secret", sleep=lambda _: None)
     PublishChange(events=EventBridge(bus), webhook=webhook, audit=audit)(CHANGE)
@@ -135,6 +135,6 @@ def test_a_webhook_that_does_not_answer_is_recorded_and_holds_nothing_up() -> No
     assert (entry.principal, entry.resource, entry.outcome) == ("webhook", "adult", "denied")
 
 
-def test_an_event_that_is_not_taken_is_an_error_so_that_it_is_delivered_again() -> None:
+def test_an_event_that_the_bus_refuses_is_a_transient_error() -> None:
     with pytest.raises(TransientError, match="ThrottlingException"):
         PublishChange(events=EventBridge(FakeBus(failed=1)), webhook=None, audit=AuditLog(FakeTable()))(CHANGE)

@@ -1,4 +1,4 @@
-"""Files of deleted versions: when they leave the bucket, and when they stay."""
+"""Files of deleted versions: when they are purged, and when they are kept."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ AFTER = GRACE_PERIOD.total_seconds() + 1
 
 
 class House:
-    """A registry, and what purges it; ``interrupt`` ends the process when so many objects were deleted."""
+    """A registry and the use case that purges it."""
 
     def __init__(self) -> None:
         self.clock, self.store = FakeClock(), FakeObjectStore("artifacts")
@@ -57,7 +57,7 @@ def house() -> House:
     return House()
 
 
-def test_a_file_leaves_after_the_grace_period_and_not_before(house: House) -> None:
+def test_a_file_is_purged_only_after_the_grace_period(house: House) -> None:
     gone, kept = house.register("1"), house.register("2")
     house.delete(1)
     house.clock.pass_seconds(AFTER - 2)
@@ -72,7 +72,7 @@ def test_a_file_leaves_after_the_grace_period_and_not_before(house: House) -> No
         house.registry.lifecycle.restore("demo", "adult", 1)
 
 
-def test_a_version_that_was_deleted_again_stays_while_the_index_is_late(
+def test_a_version_deleted_again_is_not_purged_while_the_index_is_stale(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     house.register("1")
@@ -89,7 +89,7 @@ def test_a_version_that_was_deleted_again_stays_while_the_index_is_late(
 
 @pytest.mark.parametrize("model", ["adult", "houses"])
 @pytest.mark.parametrize("state", ["ready", "archived", "deleted later"])
-def test_a_file_that_another_version_has_stays(house: House, model: str, state: str) -> None:
+def test_a_file_that_another_version_uses_is_kept(house: House, model: str, state: str) -> None:
     file = house.register("1")
     assert house.register("1", model) == file
     other = 2 if model == "adult" else 1
@@ -105,7 +105,7 @@ def test_a_file_that_another_version_has_stays(house: House, model: str, state: 
     assert house.registry.lifecycle.restore("demo", model, other).artifact.key == file
 
 
-def test_a_file_of_two_deleted_versions_leaves_with_the_later_one(house: House) -> None:
+def test_a_file_of_two_deleted_versions_is_purged_with_the_later_one(house: House) -> None:
     file = house.register("1")
     house.register("1")
     house.delete(1)
@@ -118,7 +118,7 @@ def test_a_file_of_two_deleted_versions_leaves_with_the_later_one(house: House) 
 
 
 @pytest.mark.parametrize("fault", ["a damaged record", "a busy bucket"])
-def test_a_tenants_error_does_not_keep_other_tenants_files(house: House, fault: str) -> None:
+def test_an_error_of_one_tenant_does_not_block_other_tenants(house: House, fault: str) -> None:
     tenants = ("acme", "demo", "zeta")
     files = {tenant: house.register("1", tenant=tenant) for tenant in tenants}
     for tenant in tenants:
@@ -149,7 +149,7 @@ def test_a_tenants_error_does_not_keep_other_tenants_files(house: House, fault: 
 
 
 @pytest.mark.parametrize("date", ["soon", "", 7])
-def test_a_version_whose_date_is_damaged_is_skipped_and_logged(
+def test_a_version_with_a_damaged_date_is_skipped_and_logged(
     house: House, caplog: pytest.LogCaptureFixture, date: object
 ) -> None:
     files = [house.register(str(number)) for number in (1, 2)]
@@ -163,9 +163,7 @@ def test_a_version_whose_date_is_damaged_is_skipped_and_logged(
     assert house.registry.lifecycle.restore("demo", "adult", 1).status == "READY"
 
 
-def test_a_tenant_with_a_full_batch_that_fails_does_not_keep_others_back(
-    house: House, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_failing_batch_of_one_tenant_does_not_block_others(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(purge_versions, "_BATCH", 2)
     file = house.register("1", tenant="acme")
     house.delete(1, tenant="acme")
@@ -183,7 +181,7 @@ class KilledError(Exception):
 
 
 @pytest.mark.parametrize("writes", range(1, 7))
-def test_whatever_is_interrupted_is_completed_by_the_next_call(
+def test_the_next_call_completes_an_interrupted_purge(
     house: House, monkeypatch: pytest.MonkeyPatch, writes: int
 ) -> None:
     files = [house.register("1"), house.register("2")]
@@ -217,9 +215,7 @@ def test_whatever_is_interrupted_is_completed_by_the_next_call(
     assert list(house.registry.lifecycle.overdue(limit=9)) == [[]]
 
 
-def test_a_file_that_a_run_registers_meanwhile_is_there_in_the_end(
-    house: House, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_file_registered_during_the_purge_is_kept(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     file = house.register("1")
     house.delete(1)
     house.clock.pass_seconds(AFTER)
@@ -235,7 +231,7 @@ def test_a_file_that_a_run_registers_meanwhile_is_there_in_the_end(
     assert [version.version for version in house.registry.versions.list("demo", "adult")] == [2]
 
 
-def test_a_version_that_an_older_release_deleted_is_gone_when_dynamodb_deletes_it(house: House) -> None:
+def test_a_version_deleted_by_an_older_release_can_still_be_restored(house: House) -> None:
     house.register("1")
     until = house.clock() + timedelta(days=7)
     key = ("TENANT#demo#MODEL#adult", "VERSION#000001")

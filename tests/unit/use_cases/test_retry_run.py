@@ -1,4 +1,4 @@
-"""An ended run is done once more, from its beginning or from a later stage."""
+"""An ended run is retried from its start or from a later stage."""
 
 from __future__ import annotations
 
@@ -69,7 +69,9 @@ class World:
         ("promote", 14, "register", "none"),
     ],
 )
-def test_a_failed_run_begins_again_where_its_inputs_are(failed: str, documents: int, entry: str, lacks: str) -> None:
+def test_a_failed_run_is_retried_from_the_stage_whose_inputs_exist(
+    failed: str, documents: int, entry: str, lacks: str
+) -> None:
     world = World(STAGES.index(failed), documents)  # type: ignore[arg-type]
     world.fail()
     run = world.retry()
@@ -81,7 +83,7 @@ def test_a_failed_run_begins_again_where_its_inputs_are(failed: str, documents: 
     assert RUN in record.events[0].text
 
 
-def test_a_run_that_failed_in_validation_begins_as_an_upload() -> None:
+def test_a_run_that_failed_in_validation_is_retried_as_an_upload() -> None:
     world = World(0, 1)
     world.fail()
     before = world.uploads.head("demo/m/m.csv").version_id
@@ -90,7 +92,7 @@ def test_a_run_that_failed_in_validation_begins_as_an_upload() -> None:
     assert world.uploads.head("demo/m/m.csv").version_id != before
 
 
-def test_a_run_that_succeeded_begins_as_an_upload_unless_a_stage_is_named() -> None:
+def test_a_succeeded_run_is_retried_as_an_upload_unless_a_stage_is_named() -> None:
     world = World(len(STAGES), len(DOCUMENTS))
     world.runs.succeed(RUN, 1)
     world.retry()
@@ -100,7 +102,7 @@ def test_a_run_that_succeeded_begins_as_an_upload_unless_a_stage_is_named() -> N
     assert world.retry("select") != run
 
 
-def test_what_cannot_be_retried_is_reported() -> None:
+def test_an_active_run_or_an_invalid_stage_cannot_be_retried() -> None:
     world = World(2, 5)
     with pytest.raises(ConflictError, match="cancel"):
         world.retry()

@@ -94,7 +94,7 @@ class World:
         return version
 
     def registered_again(self, dropped: Upload | None = None) -> int:
-        """By a later run."""
+        """Register a version by a later run."""
         self.runs.create(AGAIN, tenant="demo", model="adult", file="train.csv", started_at=NOW)
         keys = RunKeys(AGAIN)
         for key, record in (documents(AGAIN) | {keys.selection: selection(), keys.upload: dropped or upload()}).items():
@@ -115,7 +115,7 @@ def test_the_plan_has_an_estimate_and_the_run_shows_it() -> None:
     assert world.run().estimate == plan.estimate == Plan.from_bytes(world.artifacts.get(KEYS.plan)).estimate
 
 
-def test_a_model_py_that_the_jobs_do_not_run_is_no_candidate(world: World) -> None:
+def test_a_model_py_is_skipped_when_jobs_do_not_run_code(world: World) -> None:
     world.keep(KEYS.dataset, dataset().model_copy(update={"code_sha256": "0" * 64}))
     plan_run = PlanRun(artifacts=world.artifacts, runs=world.runs, registry=world.registry)
     assert "model_py" in {candidate.algorithm for candidate in plan_run(RUN).candidates}
@@ -129,7 +129,7 @@ def test_select_winner_writes_a_selection(world: World) -> None:
     assert world.finished("select")
 
 
-def test_a_failed_jobs_error_ends_neither_the_stage_nor_the_run(world: World) -> None:
+def test_the_error_of_a_failed_job_does_not_end_the_stage_or_the_run(world: World) -> None:
     check = CheckJob(artifacts=world.artifacts, runs=world.runs)
     with pytest.raises(Exception, match="without an outcome"):
         check(RUN, "gpu", "{}")
@@ -138,7 +138,7 @@ def test_a_failed_jobs_error_ends_neither_the_stage_nor_the_run(world: World) ->
 
 
 @pytest.mark.parametrize("reason", ["CAPACITY:NO_MACHINE within 600 seconds", "MISCONFIGURATION:X"])
-def test_where_a_job_without_a_machine_goes_on_is_on_the_runs_timeline(world: World, reason: str) -> None:
+def test_the_timeline_says_where_a_job_without_a_machine_continues(world: World, reason: str) -> None:
     check = CheckJob(artifacts=world.artifacts, runs=world.runs)
     cause = json.dumps({"Status": "FAILED", "StatusReason": reason})
     with pytest.raises(CapacityUnavailableError):
@@ -151,7 +151,7 @@ def test_where_a_job_without_a_machine_goes_on_is_on_the_runs_timeline(world: Wo
     assert len(world.run().events) == 1
 
 
-def test_where_a_job_that_died_continues_is_on_the_timeline_only_where_it_does(world: World) -> None:
+def test_the_timeline_says_where_a_crashed_job_continues_only_if_it_does(world: World) -> None:
     check = CheckJob(artifacts=world.artifacts, runs=world.runs)
     container = {"ExitCode": 137, "Reason": "OutOfMemoryError: Container killed due to memory usage"}
     cause = json.dumps({"Status": "FAILED", "Container": container})
@@ -165,7 +165,7 @@ def test_where_a_job_that_died_continues_is_on_the_timeline_only_where_it_does(w
     assert event.text.endswith("it continues on the CPU queue, with twice the memory")
 
 
-def test_training_is_finished_when_a_candidate_survived(world: World) -> None:
+def test_training_finishes_only_with_a_trained_candidate(world: World) -> None:
     finish = FinishStage(artifacts=world.artifacts, runs=world.runs)
     with pytest.raises(NoCandidateSurvivedError):
         finish(RUN, "train")
@@ -178,7 +178,7 @@ def test_training_is_finished_when_a_candidate_survived(world: World) -> None:
     assert [event.text for event in world.run().events] == ["train: 1 job, 1.0 s"]
 
 
-def test_what_jobs_cost_is_on_the_timeline(world: World) -> None:
+def test_the_cost_of_jobs_is_on_the_timeline(world: World) -> None:
     outcome = JobOutcome(job="compress", status="SUCCEEDED", device="cpu", seconds=3600.0, attempts=2)
     world.keep(KEYS.outcome("compress"), outcome)
     FinishStage(artifacts=world.artifacts, runs=world.runs, bills_usage=True)(RUN, "compress")
@@ -186,12 +186,12 @@ def test_what_jobs_cost_is_on_the_timeline(world: World) -> None:
     assert event.text.startswith("compress: 1 job, 3,600.0 s in 2 attempts, about $0.")
 
 
-def test_compression_is_finished_without_looking_at_candidates(world: World) -> None:
+def test_compression_finishes_without_candidates(world: World) -> None:
     FinishStage(artifacts=world.artifacts, runs=world.runs)(RUN, "compress")
     assert world.finished("compress")
 
 
-def test_a_registered_version_knows_where_it_comes_from(world: World) -> None:
+def test_a_registered_version_has_its_lineage(world: World) -> None:
     assert world.registrar()(RUN) == world.registrar()(RUN) == 1
     version = world.registry.get("demo", "adult", 1)
     lineage = version.lineage
@@ -204,14 +204,14 @@ def test_a_registered_version_knows_where_it_comes_from(world: World) -> None:
     assert world.finished("register")
 
 
-def test_a_version_that_answers_as_evaluated_is_ready(world: World) -> None:
+def test_a_version_that_predicts_the_golden_rows_is_ready(world: World) -> None:
     version = world.registrar()(RUN)
     world.smoke_tester(golden().predictions)(RUN, version)
     assert world.registry.get("demo", "adult", version).status == "READY"
     assert world.finished("smoke_test")
 
 
-def test_a_version_that_answers_otherwise_is_not_ready(world: World) -> None:
+def test_a_version_that_predicts_differently_is_not_ready(world: World) -> None:
     version = world.registrar()(RUN)
     with pytest.raises(SmokeTestFailedError):
         world.smoke_tester([])(RUN, version)
@@ -228,7 +228,7 @@ def test_a_version_within_its_limits_goes_live_and_the_run_succeeds(world: World
     assert world.finished("promote")
 
 
-def test_a_version_of_a_run_that_was_canceled_does_not_go_live(world: World) -> None:
+def test_a_version_of_a_canceled_run_does_not_go_live(world: World) -> None:
     version = world.registered()
     world.runs.fail(RUN, RunError(type="RunCanceledError", message="a person ended the run"))
     with pytest.raises(ExecutionEndedError, match="not promoted"):
@@ -238,7 +238,7 @@ def test_a_version_of_a_run_that_was_canceled_does_not_go_live(world: World) -> 
 
 @dataclass
 class _Interrupting(FakeTable):
-    """Calls something before a write of an item, once."""
+    """Calls ``before`` once, before the item ``sk`` is written."""
 
     before: Callable[[], object] | None = None
     sk: str = ""
@@ -254,8 +254,8 @@ class _Interrupting(FakeTable):
 
 
 @pytest.mark.parametrize("sk", [f"RUN#{RUN}", "ALIAS#live"])
-def test_a_run_is_either_canceled_or_promoted_whenever_the_cancellation_comes(sk: str) -> None:
-    """It comes when the promotion has looked at the run: before it is noted, or before the alias moves."""
+def test_a_run_is_either_canceled_or_promoted_at_any_time_of_the_cancellation(sk: str) -> None:
+    """The cancellation comes after the promotion has read the run: before its record, or before the alias moves."""
     table = _Interrupting()
     world = World(table=table)
     version = world.registered()
@@ -282,7 +282,7 @@ def test_a_run_is_either_canceled_or_promoted_whenever_the_cancellation_comes(sk
     assert (world.run().status, live, executions.stopped) == expected
 
 
-def test_a_run_whose_promotion_crashed_ends_as_failed(world: World) -> None:
+def test_a_run_whose_promotion_crashed_stays_failed(world: World) -> None:
     version = world.registered()
     assert world.runs.begin_promotion(RUN)
     assert world.runs.fail(RUN, RunError(type="States.Timeout", message="it took too long"))
@@ -290,14 +290,14 @@ def test_a_run_whose_promotion_crashed_ends_as_failed(world: World) -> None:
         world.promoter()(RUN, version)
 
 
-def test_a_promotion_that_is_repeated_changes_nothing(world: World) -> None:
+def test_a_repeated_promotion_changes_nothing(world: World) -> None:
     version = world.registered()
     assert world.promoter()(RUN, version) == world.promoter()(RUN, version) == "SUCCEEDED"
     assert len(world.registry.moves.list("demo", "adult")[::-1]) == 1
 
 
 @pytest.mark.parametrize("why", ["a limit", "manual"])
-def test_a_version_that_somebody_must_decide_on_does_not_go_live(world: World, why: str) -> None:
+def test_a_version_that_needs_a_decision_does_not_go_live(world: World, why: str) -> None:
     if why == "manual":
         world.keep(KEYS.spec, JobSpec(promote="manual"))
     else:
@@ -310,7 +310,7 @@ def test_a_version_that_somebody_must_decide_on_does_not_go_live(world: World, w
     assert world.registry.models("demo")[0].live_version is None
 
 
-def test_a_run_says_that_it_replaced_a_version_that_a_person_chose(world: World) -> None:
+def test_a_run_reports_that_it_replaced_a_manually_promoted_version(world: World) -> None:
     first = world.registered()
     world.registry.aliases.move(AliasRef("demo", "adult"), first, by="modeldrop promote by anna")
     second = world.registered_again()
@@ -321,14 +321,14 @@ def test_a_run_says_that_it_replaced_a_version_that_a_person_chose(world: World)
     assert "promote: manual" in event.text
 
 
-def test_a_run_that_replaced_another_runs_version_says_nothing(world: World) -> None:
+def test_a_run_that_replaced_the_version_of_another_run_reports_nothing(world: World) -> None:
     world.promoter()(RUN, world.registered())
     world.promoter()(AGAIN, world.registered_again())
     assert world.runs.get(AGAIN).events == ()
     assert world.registry.live("demo", "adult").version == 2
 
 
-def test_a_run_of_an_older_upload_that_ends_late_says_why_its_version_is_not_live(world: World) -> None:
+def test_a_late_run_of_an_older_upload_reports_why_its_version_is_not_live(world: World) -> None:
     late = world.registered()
     newer = upload().model_copy(update={"modified_at": NOW + timedelta(seconds=1)})
     world.promoter()(AGAIN, world.registered_again(newer))
@@ -340,7 +340,7 @@ def test_a_run_of_an_older_upload_that_ends_late_says_why_its_version_is_not_liv
     assert world.registry.get("demo", "adult", late).status == "READY"
 
 
-def test_a_canary_is_rolled_out_beside_the_live_version_and_the_first_version_is_not(world: World) -> None:
+def test_a_canary_is_rolled_out_only_beside_a_live_version(world: World) -> None:
     world.keep(KEYS.spec, JobSpec(promote="canary"))
     assert world.promoter()(RUN, world.registered()) == "SUCCEEDED"
     assert world.registry.models("demo")[0].live_version == 1
@@ -354,7 +354,9 @@ def test_a_canary_is_rolled_out_beside_the_live_version_and_the_first_version_is
 
 
 @pytest.mark.parametrize(("low", "status"), [(-0.004, "SUCCEEDED"), (-0.02, "NEEDS_DECISION")])
-def test_an_inferior_version_waits_where_a_better_one_is_required(world: World, low: float, status: str) -> None:
+def test_an_inferior_version_waits_for_a_decision_when_a_better_one_is_required(
+    world: World, low: float, status: str
+) -> None:
     world.keep(KEYS.spec, JobSpec(require="better"))
     compared = LiveComparison(
         version=1, metric="accuracy", rows=500, new=0.79, live=0.8, gain=-0.01, interval=(low, 0.0)
