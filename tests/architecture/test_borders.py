@@ -1,4 +1,4 @@
-"""The borders that a linter cannot see: what a handler's import really loads, and where the environment is read."""
+"""Boundaries that a linter cannot check: what a handler imports, and where the environment is read."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tools.import_times import HANDLERS, handler_environment
 
 ROOT = Path(__file__).parents[2]
 HEAVY = ["torch", "sklearn", "pandas", "onnx", "lightgbm", "skl2onnx", "scipy", "ministack"]
-# What is loaded is paid for at every cold start; the serving path pays for the least.
+# Every import costs time at a cold start; the serving path imports the least.
 ALSO_BANNED = {
     "predict": ["aws_lambda_powertools", "botocore", "httpx", "pydantic", "polars", "yaml", "rich", "typer"],
     "authorize_request": ["onnxruntime", "numpy", "polars"],
@@ -22,20 +22,20 @@ SOURCES = sorted([*(ROOT / "pipeline").rglob("*.py"), *HANDLERS])
 
 
 def _imports(path: Path) -> set[str]:
-    found = set()
+    modules = set()
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
-            found |= {alias.name for alias in node.names}
+            modules |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            found |= {node.module}
-    return found
+            modules |= {node.module}
+    return modules
 
 
 def _id(path: Path) -> str:
     return str(path.relative_to(ROOT))
 
 
-def test_there_are_handlers() -> None:
+def test_handlers_are_found() -> None:
     assert len(HANDLERS) >= 13
 
 
@@ -55,7 +55,7 @@ def test_a_handler_imports_without_the_training_libraries(handler: Path) -> None
 
 
 @pytest.mark.parametrize("handler", HANDLERS, ids=lambda p: p.parent.name)
-def test_a_handler_is_thin_and_speaks_to_no_service_itself(handler: Path) -> None:
+def test_a_handler_is_short_and_does_not_import_boto3(handler: Path) -> None:
     tree = ast.parse(handler.read_text())
     assert not {i.split(".")[0] for i in _imports(handler)} & {"boto3", "botocore", "os"}
     for node in ast.walk(tree):
@@ -65,12 +65,12 @@ def test_a_handler_is_thin_and_speaks_to_no_service_itself(handler: Path) -> Non
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=_id)
-def test_nothing_imports_a_function(path: Path) -> None:
+def test_no_module_imports_a_lambda_function(path: Path) -> None:
     assert not {i for i in _imports(path) if i.split(".")[0] == "functions"}
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=_id)
-def test_the_environment_is_read_in_the_composition_root_alone(path: Path) -> None:
+def test_only_the_composition_root_reads_the_environment(path: Path) -> None:
     if "local" in path.parts or "bootstrap" in path.parts or path.parent.name + path.name == "pipeline__init__.py":
         return  # the package itself reads nothing: it turns telemetry off before anything imports onnxruntime
     reads = {
@@ -82,7 +82,7 @@ def test_the_environment_is_read_in_the_composition_root_alone(path: Path) -> No
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=_id)
-def test_sizes_stay_like_the_models(path: Path) -> None:
+def test_files_and_functions_stay_small(path: Path) -> None:
     text = path.read_text()
     assert text.count("\n") <= 500
     for node in ast.walk(ast.parse(text)):

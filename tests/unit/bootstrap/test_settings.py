@@ -1,4 +1,4 @@
-"""The settings: every class reads its own variables and refuses a bad value by its name."""
+"""Settings classes read their environment variables and refuse invalid values by name."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def test_a_missing_variable_is_named(name: str, value: str | None) -> None:
         (NodeSettings, "AWS_BATCH_JOB_MAIN_NODE_PRIVATE_IPV4_ADDRESS", "a node"),
     ],
 )
-def test_a_bad_value_is_refused_by_its_variables_name_and_not_quoted(
+def test_an_invalid_value_is_refused_with_the_name_of_the_variable_and_not_quoted(
     kind: type[StageSettings], name: str, value: str
 ) -> None:
     with pytest.raises(ConfigurationError, match=f"^{name} is not .+") as raised:
@@ -72,7 +72,7 @@ def test_a_bad_value_is_refused_by_its_variables_name_and_not_quoted(
     assert value not in raised.value.message
 
 
-def test_defaults_hold_where_a_variable_is_absent() -> None:
+def test_defaults_apply_when_a_variable_is_absent() -> None:
     assert PredictorSettings.from_env(ENVIRON).alias_seconds == 5.0
     assert PredictorSettings.from_env(ENVIRON | {"ALIAS_SECONDS": "0.5"}).alias_seconds == 0.5
     job = JobSettings.from_env(ENVIRON)
@@ -80,7 +80,7 @@ def test_defaults_hold_where_a_variable_is_absent() -> None:
     assert JobSettings.from_env(ENVIRON | {"AWS_BATCH_JOB_ATTEMPT": "3"}).attempt == 3
 
 
-def test_the_command_needs_no_variable() -> None:
+def test_the_settings_of_the_command_are_optional() -> None:
     assert CommandSettings.from_env({}) == CommandSettings(api_key=None, api_url=None, token=None, home=None)
-    given = CommandSettings.from_env({"MODELDROP_API_KEY": "md_x", "MODELDROP_HOME": "/home/me"})
-    assert given == CommandSettings(api_key="md_x", api_url=None, token=None, home=Path("/home/me"))
+    command_settings = CommandSettings.from_env({"MODELDROP_API_KEY": "md_x", "MODELDROP_HOME": "/home/me"})
+    assert command_settings == CommandSettings(api_key="md_x", api_url=None, token=None, home=Path("/home/me"))

@@ -1,4 +1,4 @@
-"""The Python client: what it sends, what it returns, how it waits and retries."""
+"""The Python client: requests, results, waits and retries."""
 
 from __future__ import annotations
 
@@ -34,16 +34,16 @@ def serve(request: httpx.Request) -> httpx.Response:
     assert request.headers["x-api-key"] == KEY
     headers = {name.lower(): value for name, value in request.headers.items()}
     query = dict(request.url.params)
-    asked = HttpRequest(request.method, request.url.path, request.content, headers, query)
+    api_request = HttpRequest(request.method, request.url.path, request.content, headers, query)
     try:
-        response = API.respond(asked, Caller("demo"))
+        response = API.respond(api_request, Caller("demo"))
     except Exception as error:  # noqa: BLE001 - as an edge
         response = respond_to_error(error, "test")
     return httpx.Response(response.status, content=response.body, headers=dict(response.headers))
 
 
 class AwaitedClient:
-    """AsyncClient with Client's interface: each call runs in an event loop of its own."""
+    """AsyncClient with Client's interface: each call runs in a new event loop."""
 
     def __init__(self, *args: Any, transport: httpx.MockTransport) -> None:
         self._api = AsyncClient(*args, transport=transport)
@@ -95,7 +95,7 @@ def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     ],
     ids=["html", "a list", "too few", "a number", "no version"],
 )
-def test_what_is_not_a_prediction_is_an_error(client: Connect, answer: dict[str, Any]) -> None:
+def test_an_invalid_prediction_response_is_an_error(client: Connect, answer: dict[str, Any]) -> None:
     with (
         client(lambda request: httpx.Response(200, **answer)) as api,
         pytest.raises(ApiError, match="address") as refused,
@@ -104,7 +104,7 @@ def test_what_is_not_a_prediction_is_an_error(client: Connect, answer: dict[str,
     assert refused.value.status == 200
 
 
-def test_a_wrong_address_is_not_tried_again(client: Connect) -> None:
+def test_a_request_to_an_invalid_url_is_not_retried(client: Connect) -> None:
     def refuse(request: httpx.Request) -> httpx.Response:
         sent.append(request)
         raise httpx.InvalidURL("no")
@@ -125,7 +125,7 @@ def test_rows_and_columns_are_predicted(client: Connect) -> None:
     assert set(predictions[0]) == {"label", "probabilities"}
 
 
-def test_a_frame_is_predicted_as_a_frame(client: Connect) -> None:
+def test_predictions_of_a_frame_are_a_frame(client: Connect) -> None:
     frame = pl.DataFrame(ROWS, strict=False)
     with client() as api:
         result = api.predict("adult", frame)
@@ -133,7 +133,7 @@ def test_a_frame_is_predicted_as_a_frame(client: Connect) -> None:
     assert result.height == 3
 
 
-def test_a_frame_of_pandas_keeps_its_index(client: Connect) -> None:
+def test_predictions_of_a_pandas_frame_keep_the_index(client: Connect) -> None:
     pd = pytest.importorskip("pandas")
     with client() as api:
         result = api.predict("adult", pd.DataFrame(ROWS, index=["x", "y", "z"]))
@@ -141,7 +141,7 @@ def test_a_frame_of_pandas_keeps_its_index(client: Connect) -> None:
     assert "label" in result
 
 
-def test_a_file_is_sent_as_it_is(client: Connect, tmp_path: Path) -> None:
+def test_a_file_is_sent_unchanged(client: Connect, tmp_path: Path) -> None:
     path = tmp_path / "rows.csv"
     path.write_text("job,age,hours per week,member\ncook,30,40.5,yes\n")
     with client() as api:
@@ -150,7 +150,7 @@ def test_a_file_is_sent_as_it_is(client: Connect, tmp_path: Path) -> None:
             api.predict("adult", tmp_path / "rows.doc")
 
 
-def test_many_rows_go_in_several_requests_and_are_counted(client: Connect) -> None:
+def test_many_rows_are_sent_in_several_requests_with_progress(client: Connect) -> None:
     counts: list[int] = []
     with client() as api:
         predictions = api.predict("adult", ROWS[:1] * 20_001, progress=counts.append)
@@ -158,7 +158,7 @@ def test_many_rows_go_in_several_requests_and_are_counted(client: Connect) -> No
     assert counts == [10_000, 20_000, 20_001]
 
 
-def test_a_refusal_is_raised_in_the_words_of_the_api(client: Connect) -> None:
+def test_a_refusal_is_raised_with_the_message_of_the_api(client: Connect) -> None:
     with client() as api, pytest.raises(ApiError, match="'city'") as raised:
         api.predict("adult", [{**ROWS[0], "city": "Bonn"}])
     assert raised.value.status == 400
@@ -166,7 +166,7 @@ def test_a_refusal_is_raised_in_the_words_of_the_api(client: Connect) -> None:
         assert api.predict("adult", [{**ROWS[0], "city": "Bonn"}], ignore_extra=True)
 
 
-def test_a_busy_api_is_asked_again_when_it_says(client: Connect, waits: list[float]) -> None:
+def test_a_busy_api_is_retried_after_the_requested_time(client: Connect, waits: list[float]) -> None:
     answers = [httpx.Response(503, headers={"retry-after": "7"}), httpx.Response(502), httpx.Response(429)]
 
     def answer(request: httpx.Request) -> httpx.Response:
@@ -177,7 +177,7 @@ def test_a_busy_api_is_asked_again_when_it_says(client: Connect, waits: list[flo
 
 
 @pytest.mark.parametrize("status", [None, 504])
-def test_a_rollback_that_may_have_happened_is_not_repeated(client: Connect, status: int | None) -> None:
+def test_only_an_idempotent_change_is_retried_when_its_result_is_unknown(client: Connect, status: int | None) -> None:
     def answer(request: httpx.Request) -> httpx.Response:
         sent.append(request.method)
         if status is None:
@@ -194,7 +194,7 @@ def test_a_rollback_that_may_have_happened_is_not_repeated(client: Connect, stat
     assert sent == ["POST", *["PUT"] * 4]
 
 
-def test_an_api_that_is_not_there_is_reported(client: Connect) -> None:
+def test_an_unreachable_api_is_an_api_error(client: Connect) -> None:
     def answer(request: httpx.Request) -> httpx.Response:
         raise httpx.ConnectError("refused", request=request)
 
@@ -203,13 +203,13 @@ def test_an_api_that_is_not_there_is_reported(client: Connect) -> None:
 
 
 @pytest.mark.parametrize("call", ["runs", "models", "run"])
-def test_another_document_is_not_taken_for_the_api(client: Connect, call: str) -> None:
+def test_an_unrelated_json_response_is_an_api_error(client: Connect, call: str) -> None:
     with client(lambda _: httpx.Response(200, json={})) as api, pytest.raises(ApiError, match="address"):
         getattr(api, call)(*["r"] * (call == "run"))
 
 
 @pytest.mark.parametrize("body", [b"<html>", b"[]"])
-def test_what_is_not_an_answer_of_the_api_is_an_error(client: Connect, body: bytes) -> None:
+def test_an_error_response_that_is_not_from_the_api_is_an_api_error(client: Connect, body: bytes) -> None:
     with pytest.raises(ApiError, match="502"):
         client(lambda _: httpx.Response(502, content=body)).models()
 
@@ -225,7 +225,7 @@ def paged(request: httpx.Request) -> httpx.Response:
     return httpx.Response(200, json={field: entries, **following})
 
 
-def test_a_list_is_read_in_pages_as_far_as_it_is_wanted(client: Connect) -> None:
+def test_a_list_is_read_in_pages_up_to_the_limit(client: Connect) -> None:
     limits: list[int] = []
 
     def answer(request: httpx.Request) -> httpx.Response:
@@ -246,19 +246,19 @@ def test_a_list_is_read_in_pages_as_far_as_it_is_wanted(client: Connect) -> None
 
 
 def test_runs_of_one_model_and_the_signature_of_a_shared_one_are_read(client: Connect) -> None:
-    asked: list[str] = []
+    urls: list[str] = []
 
     def answer(request: httpx.Request) -> httpx.Response:
-        asked.append(str(request.url))
+        urls.append(str(request.url))
         return httpx.Response(200, json={"runs": [{"run": "r"}], "signature": {"task": "regression"}})
 
     with client(answer) as api:
         assert api.runs(model="m", limit=1) == [{"run": "r"}]
         assert api.describe("acme/m")["signature"] == {"task": "regression"}
-    assert asked == [f"{URL}/registry/runs?limit=1&model=m", f"{URL}/v2/models/acme/m"]
+    assert urls == [f"{URL}/registry/runs?limit=1&model=m", f"{URL}/v2/models/acme/m"]
 
 
-def test_the_next_page_is_read_when_it_is_needed() -> None:
+def test_the_next_page_is_read_only_when_it_is_needed() -> None:
     limits: list[int] = []
 
     def answer(request: httpx.Request) -> httpx.Response:
@@ -303,7 +303,7 @@ def test_the_registry_is_read_and_changed(client: Connect) -> None:
     ]
 
 
-def test_a_run_is_waited_for_until_it_has_ended(client: Connect) -> None:
+def test_wait_returns_when_the_run_has_ended(client: Connect) -> None:
     answers = [
         httpx.Response(404, json={"error": "no run"}),
         httpx.Response(200, json={"status": "RUNNING"}),
@@ -329,7 +329,9 @@ def embedded(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("MODELDROP_API_KEY", raising=False)
 
 
-def test_the_connection_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_connection_comes_from_the_environment_or_the_embedded_cloud(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     embedded(tmp_path, monkeypatch)
     connection = find_connection(None, None)
     assert connection.api_url == "http://127.0.0.1:4999/restapis/a/v1/_user_request_"
@@ -346,18 +348,18 @@ def test_the_connection_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
 
 @pytest.mark.parametrize("rows", [7, "text", [1], None])
-def test_what_are_not_rows_is_refused(rows: Any) -> None:
+def test_invalid_rows_are_refused(rows: Any) -> None:
     with pytest.raises(ClientError, match="rows"):
         to_rows(rows)
 
 
-def test_cells_are_what_json_has() -> None:
+def test_cells_are_converted_to_json_types() -> None:
     frame = pl.DataFrame({"n": [1.5, float("nan")], "d": [date(2024, 1, 31), None]})
     assert to_rows(frame) == [{"n": 1.5, "d": "2024-01-31"}, {"n": None, "d": None}]
     assert to_rows(({"i": np.int64(7)},))[0]["i"] == 7
 
 
-def test_it_needs_httpx_alone() -> None:
+def test_the_client_needs_only_httpx() -> None:
     absent = ["numpy", "pandas", "polars", "pydantic", "boto3", "pipeline"]
     script = (
         f"import sys; sys.modules.update(dict.fromkeys({absent}))\n"

@@ -1,4 +1,4 @@
-"""Uploads by API key: what the client sends to the real use case behind the API, and to a bucket."""
+"""Uploads by API key, through the real use case behind the API and to a fake bucket."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def big(tmp_path: Path) -> Path:
     return path
 
 
-def test_a_frame_is_dropped_with_its_settings_and_its_target() -> None:
+def test_drop_uploads_a_frame_with_settings_and_target() -> None:
     world = UploadApi()
     with world.client() as api:
         run = api.drop(pl.DataFrame({"a": [1]}), model="shop.1", target="größe", spec="target: b")
@@ -54,7 +54,7 @@ def test_a_companion_starts_no_run(tmp_path: Path) -> None:
     assert UploadApi().client().upload(tmp_path / "test.csv", model="m") is None
 
 
-def test_settings_are_a_path_a_file_name_or_a_text(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_settings_may_be_a_path_a_file_name_or_a_text(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "a.csv").write_bytes(b"a\n1\n")
     (tmp_path / "my.yaml").write_text("target: a")
     monkeypatch.chdir(tmp_path)
@@ -64,7 +64,7 @@ def test_settings_are_a_path_a_file_name_or_a_text(tmp_path: Path, monkeypatch: 
         assert world.objects["demo/m/train.yaml"] == b"target: a"
 
 
-def test_settings_are_a_mapping_or_are_refused_in_a_sentence() -> None:
+def test_settings_may_be_a_mapping_and_other_types_are_refused() -> None:
     world, frame = UploadApi(), pl.DataFrame({"a": [1]})
     settings = {"target": "größe", "algorithms": ["linear"], "limits": {"max_bytes": 10_000}}
     world.client().drop(frame, model="m", spec=settings)
@@ -76,7 +76,7 @@ def test_settings_are_a_mapping_or_are_refused_in_a_sentence() -> None:
         assert world.objects == {}
 
 
-def test_an_asynchronous_client_uploads_alike(big: Path) -> None:
+def test_an_asynchronous_client_uploads_files(big: Path) -> None:
     world, counts = UploadApi(), list[int]()
 
     async def upload() -> tuple[str, str | None]:
@@ -91,7 +91,7 @@ def test_an_asynchronous_client_uploads_alike(big: Path) -> None:
     assert world.objects["demo/m/a.csv"] == b"a\n1\n"
 
 
-def test_a_big_file_goes_in_parts_and_is_counted(big: Path) -> None:
+def test_a_large_file_is_uploaded_in_parts_with_progress(big: Path) -> None:
     world, counts = UploadApi(), list[int]()
     run = world.client().upload(big, model="m", progress=counts.append)
     assert (world.stored, sum(counts)) == ([1, 2, 3], big.stat().st_size)
@@ -100,7 +100,7 @@ def test_a_big_file_goes_in_parts_and_is_counted(big: Path) -> None:
     assert dict(UnfinishedUploads()) == {}
 
 
-def test_an_interrupted_upload_goes_on_where_it_was(big: Path) -> None:
+def test_an_interrupted_upload_resumes_with_the_missing_parts(big: Path) -> None:
     world, counts = UploadApi(), list[int]()
     world.fail = [200, 400]
     with pytest.raises(ApiError, match="400"):
@@ -117,7 +117,7 @@ def test_expired_urls_are_requested_again(big: Path) -> None:
     assert world.stored == [1, 2, 3]
 
 
-def test_an_upload_that_is_gone_starts_again(big: Path) -> None:
+def test_an_upload_that_the_server_no_longer_has_starts_again(big: Path) -> None:
     world = UploadApi()
     world.fail = [200, 400]
     with pytest.raises(ApiError):
@@ -127,7 +127,7 @@ def test_an_upload_that_is_gone_starts_again(big: Path) -> None:
     assert other.stored == [1, 2, 3]
 
 
-def test_refusals_are_errors(tmp_path: Path) -> None:
+def test_refusals_raise_client_errors(tmp_path: Path) -> None:
     world = UploadApi(Caller("demo"))
     with world.client() as api, pytest.raises(ApiError, match="publish") as raised:
         api.drop(pl.DataFrame({"a": [1]}), model="m")
@@ -142,7 +142,7 @@ def test_refusals_are_errors(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("text", ["[", "[]", json.dumps({"a": 1})])
-def test_a_broken_list_of_unfinished_uploads_is_empty_or_read(tmp_path: Path, text: str) -> None:
+def test_a_damaged_list_of_unfinished_uploads_can_still_be_written(tmp_path: Path, text: str) -> None:
     (tmp_path / "unfinished_uploads.json").write_text(text)
     uploads = UnfinishedUploads()
     uploads["b"] = "2"

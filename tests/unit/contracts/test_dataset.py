@@ -1,4 +1,4 @@
-"""What a Dataset says of its classes."""
+"""The imbalance and the positive class of a Dataset."""
 
 from __future__ import annotations
 
@@ -33,17 +33,19 @@ def _dataset(rows: dict[str, int], named_positive: str = "") -> Dataset:
         ({"a": 300, "b": 300, "c": 50}, False, ""),
     ],
 )
-def test_imbalanced_classes_and_the_positive_one(rows: dict[str, int], imbalanced: bool, positive: str) -> None:
+def test_imbalance_and_the_positive_class_depend_on_class_counts(
+    rows: dict[str, int], imbalanced: bool, positive: str
+) -> None:
     dataset = _dataset(rows)
     assert (dataset.is_imbalanced, dataset.positive) == (imbalanced, positive)
     assert dataset.signature.positive == positive
 
 
-def test_the_class_that_train_yaml_names_is_positive_however_frequent_it_is() -> None:
+def test_the_class_named_in_train_yaml_is_positive_even_if_frequent() -> None:
     assert _dataset({"fraud": 15, "ok": 985}, "ok").positive == "ok"
 
 
-def test_a_positive_class_is_one_of_two() -> None:
+def test_a_positive_class_must_be_one_of_two_classes() -> None:
     check_positive_class("ok", ("fraud", "ok"))
     check_positive_class(None, ("a", "b", "c"))
     with pytest.raises(InvalidJobSpecError, match="did you mean 'fraud'"):

@@ -1,4 +1,4 @@
-"""The JobSpec as a user meets it."""
+"""The JobSpec as users write it in train.yaml."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from pipeline.contracts.spec.metrics import METRIC_ALIASES, Metric, check_metric
 SCHEMA = Path(job_spec.__file__).with_name("job_spec.schema.json")
 
 
-def test_the_published_schema_is_the_models() -> None:
+def test_the_published_schema_equals_that_of_the_model() -> None:
     published = json.loads(SCHEMA.read_text())
     assert published == {"$schema": "https://json-schema.org/draft/2020-12/schema", **JobSpec.model_json_schema()}
 
 
-def test_an_empty_file_is_all_defaults() -> None:
+def test_an_empty_file_gives_the_defaults() -> None:
     assert parse_job_spec(b"") == JobSpec()
 
 
@@ -62,13 +62,13 @@ def test_an_empty_file_is_all_defaults() -> None:
         (b"!!python/object/apply:os.system ['true']", "train.yaml is not YAML"),
     ],
 )
-def test_a_bad_spec_says_what_and_where(document: bytes, sentence: str) -> None:
+def test_an_invalid_spec_is_refused_with_field_and_reason(document: bytes, sentence: str) -> None:
     with pytest.raises(InvalidJobSpecError) as caught:
         parse_job_spec(document)
     assert sentence in caught.value.message
 
 
-def test_classes_whose_names_are_numbers_may_have_weights() -> None:
+def test_classes_with_numeric_names_may_have_weights() -> None:
     assert parse_job_spec(b"training: {class_weights: {0: 1, 1: 5}}").training.class_weights == {"0": 1, "1": 5}
 
 
@@ -81,17 +81,17 @@ def test_classes_whose_names_are_numbers_may_have_weights() -> None:
         ("[]", ()),
     ],
 )
-def test_markers_of_a_missing_value_are_the_texts_that_are_written(written: str, texts: tuple[str, ...]) -> None:
+def test_missing_value_markers_are_kept_as_written(written: str, texts: tuple[str, ...]) -> None:
     assert parse_job_spec(f"missing: {written}".encode()).missing == texts
     assert parse_job_spec(f"missing: {written}".encode()) == JobSpec.from_bytes(JobSpec(missing=texts).to_bytes())
 
 
-def test_markers_that_another_program_writes_as_json_are_texts() -> None:
+def test_missing_value_markers_in_json_become_texts() -> None:
     assert JobSpec.model_validate({"missing": [-999, -1.5, None, False]}).missing == ("-999", "-1.5", "null", "false")
 
 
 @pytest.mark.parametrize("word", ["none", "no", "No", "false", "off"])
-def test_header_no_is_none(word: str) -> None:
+def test_other_words_for_no_header_mean_none(word: str) -> None:
     assert parse_job_spec(f"header: {word}".encode()).header == "none"
 
 
@@ -101,7 +101,7 @@ def test_other_words_for_a_header_are_refused(word: str) -> None:
         parse_job_spec(f"header: {word}".encode())
 
 
-def test_columns_whose_names_yaml_reads_otherwise_need_no_quotes() -> None:
+def test_column_names_that_yaml_would_convert_need_no_quotes() -> None:
     spec = parse_job_spec(
         b"target: 2019\ndrop: [on, 007]\nweight: 1.50\nsegments: [no]\nsheet: 2024\nsplit: {by: time, column: 2018}"
     )
@@ -109,17 +109,17 @@ def test_columns_whose_names_yaml_reads_otherwise_need_no_quotes() -> None:
     assert (spec.sheet, spec.split.column) == ("2024", "2018")
 
 
-def test_null_is_still_no_target_and_other_fields_keep_their_types() -> None:
+def test_a_null_target_means_none_and_other_fields_keep_their_types() -> None:
     assert parse_job_spec(b"target: null\nseed: 7\nrefit: no\nmissing: null") == JobSpec(seed=7, refit=False)
 
 
 @pytest.mark.parametrize("document", ["missing: [[1]]", "drop: [{a: 1}]", "target: {a: 1}", "missing: &a [*a]"])
-def test_lists_and_mappings_are_not_texts(document: str) -> None:
+def test_lists_and_mappings_are_refused_as_texts(document: str) -> None:
     with pytest.raises(InvalidJobSpecError, match="valid string"):
         parse_job_spec(document.encode())
 
 
-def test_a_metric_must_measure_its_task() -> None:
+def test_a_metric_must_fit_the_task() -> None:
     assert check_metric("rmse", "regression") == "rmse"
     with pytest.raises(InvalidJobSpecError, match=r"log_loss, accuracy, balanced_accuracy, .* is expected"):
         check_metric("rmse", "classification")
@@ -142,7 +142,7 @@ def test_a_metric_must_measure_its_task() -> None:
         ("pr_auc", "average_precision"),
     ],
 )
-def test_a_metric_is_known_by_the_names_that_other_tools_give_it(typed: str, meant: str) -> None:
+def test_a_metric_may_have_the_name_of_another_tool(typed: str, meant: str) -> None:
     assert parse_job_spec(f"metric: {typed}".encode()).metric == meant
 
 
@@ -159,17 +159,17 @@ def test_a_metric_is_known_by_the_names_that_other_tools_give_it(typed: str, mea
         ("acuracy", "'accuracy'"),
     ],
 )
-def test_a_metric_that_there_is_not_is_refused_with_the_one_that_is_meant(typed: str, hint: str) -> None:
+def test_an_unknown_metric_is_refused_with_a_suggestion(typed: str, hint: str) -> None:
     with pytest.raises(InvalidJobSpecError, match=f"metric.*'{typed}'.*{hint}"):
         parse_job_spec(f"metric: {typed}".encode())
 
 
-def test_every_alias_means_a_metric_and_hides_none() -> None:
+def test_every_metric_alias_maps_to_a_metric_and_is_not_a_metric_name() -> None:
     assert {*METRIC_ALIASES.values()} <= {*get_args(Metric)}
     assert not {*METRIC_ALIASES} & {*get_args(Metric)}
 
 
-def test_metrics_of_two_classes_or_of_ordered_ones_are_refused_for_others() -> None:
+def test_metrics_of_two_or_ordered_classes_are_refused_for_other_classes() -> None:
     assert check_metric("f1", "classification", ("a", "b")) == "f1"
     assert check_metric("quadratic_kappa", "classification", ("1", "2", "10")) == "quadratic_kappa"
     with pytest.raises(InvalidJobSpecError, match="f1_macro"):
@@ -183,7 +183,7 @@ def test_quality_without_a_metric_is_accuracy_or_rmse() -> None:
     assert quality_metric("auc", "auc") == "auc"
 
 
-def test_errors_and_losses_are_the_better_the_less() -> None:
+def test_lower_is_better_for_errors_and_losses() -> None:
     lower = {metric for metric in get_args(Metric) if not greater_is_better(metric)}
     assert lower == {"log_loss", "rmse", "mae", "median_absolute_error", "mape", "rmsle", "pinball"}
 
@@ -197,7 +197,7 @@ def test_errors_and_losses_are_the_better_the_less() -> None:
         (b"target: a", "a", ()),
     ],
 )
-def test_a_list_of_targets_is_several(document: bytes, target: str | None, targets: tuple[str, ...]) -> None:
+def test_a_list_of_columns_gives_several_targets(document: bytes, target: str | None, targets: tuple[str, ...]) -> None:
     spec = parse_job_spec(document)
     assert (spec.target, spec.targets) == (target, targets)
     assert JobSpec.from_bytes(spec.to_bytes()) == spec
@@ -212,7 +212,7 @@ def test_a_list_of_targets_is_several(document: bytes, target: str | None, targe
         (b"targets: " + str([f"t{n}" for n in range(51)]).encode(), "51 are given: at most 50 are expected"),
     ],
 )
-def test_a_bad_list_of_targets_is_refused_in_one_sentence(document: bytes, sentence: str) -> None:
+def test_an_invalid_list_of_targets_is_refused_in_one_sentence(document: bytes, sentence: str) -> None:
     with pytest.raises(InvalidJobSpecError, match=sentence):
         parse_job_spec(document)
 

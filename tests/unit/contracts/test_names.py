@@ -1,4 +1,4 @@
-"""Names and keys."""
+"""Names of tenants, models and runs, and keys of uploads."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ MODELS = st.from_regex(r"[A-Za-z0-9](?:[A-Za-z0-9_.-]{0,30}[A-Za-z0-9])?", fullm
 
 
 @given(TENANTS, MODELS, st.text(max_size=50))
-def test_a_runs_name_fits_an_execution_and_contains_its_tenant(tenant: str, model: str, key: str) -> None:
+def test_the_name_of_a_run_fits_an_execution_and_contains_the_tenant(tenant: str, model: str, key: str) -> None:
     run = run_name(tenant, model, "uploads", key, "v1")
     assert re.fullmatch(r"[A-Za-z0-9_-]{1,80}", run)
     assert tenant_of_run(run) == tenant
     assert RunKeys(run).dataset.startswith(f"tenants/{tenant}/runs/{run}/")
 
 
-def test_the_same_object_version_is_the_same_run_and_another_version_is_another() -> None:
+def test_the_name_of_a_run_depends_on_the_object_version() -> None:
     first = run_name("demo", "adult", "uploads", "demo/adult/a.csv", "v1")
     assert first == run_name("demo", "adult", "uploads", "demo/adult/a.csv", "v1")
     assert first != run_name("demo", "adult", "uploads", "demo/adult/a.csv", "v2")
@@ -52,17 +52,17 @@ def test_the_same_object_version_is_the_same_run_and_another_version_is_another(
         ("demo/adult/_SUCCESS", False),
     ],
 )
-def test_a_data_file_under_the_model_or_the_success_of_a_set_of_parts_starts_a_run(key: str, starts: bool) -> None:
+def test_a_data_file_or_the_success_file_of_a_data_set_starts_a_run(key: str, starts: bool) -> None:
     assert parse_upload_key(key).starts_run is starts
 
 
 @pytest.mark.parametrize("name", ["", "-a", "a_b", "A", "a" * 33, "tenants", "a/b", "..", "a\n"])
-def test_a_bad_tenant_name_is_refused(name: str) -> None:
+def test_an_invalid_tenant_name_is_refused(name: str) -> None:
     with pytest.raises(InvalidUploadError, match="is not a tenant name"):
         check_tenant(name)
 
 
-def test_a_key_that_begins_with_the_buckets_name_is_refused_and_starts_no_tenant_of_that_name() -> None:
+def test_a_key_that_starts_with_the_bucket_name_is_refused() -> None:
     with pytest.raises(InvalidUploadError, match=r"'uploads' is not a tenant name.*TENANT/MODEL/FILE"):
         parse_upload_key("uploads/churn/churn.csv")
     assert tenant_of_key("uploads/churn/churn.csv") == ""
@@ -70,13 +70,13 @@ def test_a_key_that_begins_with_the_buckets_name_is_refused_and_starts_no_tenant
 
 
 @pytest.mark.parametrize("name", ["", ".", "_a", "a" * 33, "Versions", "a b", "a\x1b[31m"])
-def test_a_bad_model_name_is_refused_without_control_characters(name: str) -> None:
+def test_an_invalid_model_name_is_refused_without_control_characters(name: str) -> None:
     with pytest.raises(InvalidUploadError, match="is not a model name") as caught:
         check_model(name)
     assert caught.value.message.isprintable()
 
 
-def test_a_key_without_a_model_says_what_is_expected() -> None:
+def test_a_key_without_a_model_is_refused_with_the_expected_format() -> None:
     with pytest.raises(InvalidUploadError, match="expected TENANT/MODEL/FILE"):
         parse_upload_key("train.csv")
 
@@ -92,7 +92,7 @@ def test_a_key_without_a_model_says_what_is_expected() -> None:
         ("/x", ""),
     ],
 )
-def test_a_key_begins_with_its_tenant_or_with_none(key: str, tenant: str) -> None:
+def test_the_tenant_of_a_key_is_its_first_folder_or_empty(key: str, tenant: str) -> None:
     assert tenant_of_key(key) == tenant
 
 
@@ -105,5 +105,5 @@ def test_a_key_begins_with_its_tenant_or_with_none(key: str, tenant: str) -> Non
         ("demo_adult", False),
     ],
 )
-def test_a_runs_name_is_distinguished_from_a_persons(name: str, is_run: bool) -> None:
+def test_the_name_of_a_run_is_distinguished_from_that_of_a_person(name: str, is_run: bool) -> None:
     assert is_run_name(name) is is_run

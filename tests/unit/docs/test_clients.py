@@ -1,4 +1,4 @@
-"""The clients of the page are run as they stand, against a server that answers as the API does."""
+"""The clients of the page run unchanged against a server that responds as the API does."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ COLUMNS = {
 
 class _Api(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
-        """Answer a row of the guide's columns, and refuse anything else as the API does."""
+        """Predict a row with the columns of the guide, and refuse anything else as the API does."""
         body = json.loads(self.rfile.read(int(self.headers["content-length"])))
         right = self.path == "/v1/v2/models/houses/infer" and set(body["rows"][0]) == COLUMNS
         known = self.headers["x-api-key"] == KEY
@@ -101,7 +101,7 @@ def test_the_r_client_prints_a_prediction(api_url: str) -> None:
     assert "123.5" in done.stdout, done.stderr
 
 
-def test_the_guides_files_are_made_by_its_script_and_have_the_columns_of_the_clients(tmp_path: Path) -> None:
+def test_the_script_of_the_guide_makes_files_with_the_columns_of_the_clients(tmp_path: Path) -> None:
     for _ in range(2):
         subprocess.run([sys.executable, str(ROOT / "docs" / "examples" / "make_houses.py")], cwd=tmp_path, check=True)
     houses, new_houses = ((tmp_path / name).read_text().splitlines() for name in ("houses.csv", "new_houses.csv"))

@@ -1,4 +1,4 @@
-"""The example files of the pages are read as the pages show."""
+"""The example files of the pages give the results that the pages show."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ ROOT = Path(__file__).parents[3]
 EXAMPLE = ROOT / "docs" / "examples" / "wohnungen.csv"
 
 
-def test_the_german_file_of_the_readme_is_read_as_it_shows() -> None:
+def test_the_check_of_the_german_file_prints_what_the_readme_shows() -> None:
     console = Console(width=120, no_color=True)
     with console.capture() as captured:
         console.print(check_view(check_path(EXAMPLE, target=None, spec=None)))
@@ -28,14 +28,14 @@ def test_the_german_file_of_the_readme_is_read_as_it_shows() -> None:
     assert [line for line in block.splitlines() if line not in printed] == []
 
 
-def test_the_german_file_is_what_a_german_excel_exports() -> None:
+def test_the_german_file_has_the_format_of_a_german_excel_export() -> None:
     body = EXAMPLE.read_bytes()
     assert "Wohnfläche (m²)" in body.decode("cp1252")
     assert b"\r\n" in body
     assert b";1.468,08" in body
 
 
-def test_the_local_issuers_tokens_are_accepted() -> None:
+def test_tokens_of_the_local_issuer_are_accepted() -> None:
     command = [sys.executable, str(ROOT / "docs" / "examples" / "local_issuer.py"), "--port", "0", "--tenant", "acme"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as issuer:
         try:

@@ -1,4 +1,4 @@
-"""What the pages say can be done: every command, flag, make target, link and field in them exists."""
+"""Every command, flag, make target, link and field that the pages name exists."""
 
 from __future__ import annotations
 
@@ -104,18 +104,18 @@ def test_make_bench_runs_every_benchmark_that_ends_in_a_json_line() -> None:
     assert set(loop.split()) == reporting
 
 
-def test_the_leaderboard_of_the_guide_has_the_columns_that_are_printed() -> None:
+def test_the_leaderboard_of_the_guide_has_the_printed_columns() -> None:
     printed = " ".join(column.name for column in leaderboard_columns("rmse"))
     (heading,) = re.findall("^ candidate .*$", (ROOT / "docs" / "guide.md").read_text(), flags=re.MULTILINE)
     assert heading.split() == printed.split()
 
 
-def test_prices_are_of_the_month_that_runs_are_reported_as_priced_by() -> None:
+def test_the_prices_of_the_page_are_of_the_month_that_runs_report() -> None:
     (source,) = re.findall(r"list prices, (us-east-1, \w+ \d+)", (ROOT / "docs" / "costs.md").read_text())
     assert f"list prices of {source}" == PRICE_SOURCE
 
 
-def test_every_test_that_a_page_names_is_there() -> None:
+def test_every_test_that_a_page_names_exists() -> None:
     """``file::test`` names a test; ``::test`` after it is in the same file."""
     named = 0
     for page in PAGES:
@@ -140,7 +140,7 @@ def test_a_decision_record_has_four_parts_and_is_short(record: Path) -> None:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
-def test_every_file_of_ours_that_a_page_names_exists(page: Path) -> None:
+def test_every_project_file_that_a_page_names_exists(page: Path) -> None:
     """The rubric (decision 27) names files of other projects, too."""
     named = re.findall(r"`((?:[\w-]+/)+[\w-]+\.(?:py|json|sh|yaml))`", page.read_text())
     folders = [ROOT, *(ROOT / part for part in ("pipeline", "docs", "pipeline/serving", "pipeline/server"))]
@@ -148,7 +148,7 @@ def test_every_file_of_ours_that_a_page_names_exists(page: Path) -> None:
     assert page.name.startswith("0027") or missing == set()
 
 
-def test_every_module_that_answers_a_question_of_the_readme_exists() -> None:
+def test_every_module_in_the_question_table_of_the_readme_exists() -> None:
     _, _, questions = (ROOT / "README.md").read_text().partition("| question | where |")
     paths = re.findall(r"`(pipeline/[\w/.]+)`", questions.partition("## Read on\n")[0])
     assert len(paths) >= 6

@@ -1,4 +1,4 @@
-"""The computation of a small upload in docs/costs.md adds up, and its quantities are those of the code."""
+"""The cost of a small upload in docs/costs.md adds up, and its quantities match the code."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ MOST_SECONDS, MOST_DOLLARS = 120, 0.005
 
 
 def _column(head: str) -> dict[str, str]:
-    """Step -> quantity of the table whose first row begins so."""
+    """Map step to quantity in the table with this column."""
     first = next(number for number, row in enumerate(ROWS) if row[1] == head)
     last = next(number for number in range(first, len(ROWS)) if ROWS[number][0] == "**sum**")
     return {row[0]: row[1].strip("*") for row in ROWS[first + 2 : last + 1]}
@@ -42,7 +42,7 @@ def test_the_dollars_add_up_and_are_below_half_a_cent() -> None:
     assert total[1] <= MOST_DOLLARS
 
 
-def test_fargates_seconds_and_price_are_those_of_the_table_of_steps_and_of_the_estimate() -> None:
+def test_the_seconds_and_price_of_fargate_match_the_steps_and_the_estimate() -> None:
     steps = _column("seconds")
     seconds = sum(float(value) for step, value in steps.items() if "Fargate" in step or "train_and_compress" in step)
     low, high = _bounds(_column("dollars")[f"Fargate Spot, {seconds:g} s (all of the start counted)"])
@@ -50,7 +50,7 @@ def test_fargates_seconds_and_price_are_those_of_the_table_of_steps_and_of_the_e
     assert (low, high) == (pytest.approx(0.3 * on_demand, abs=1e-4), pytest.approx(0.5 * on_demand, abs=1e-4))
 
 
-def test_the_transitions_are_those_of_the_state_machine() -> None:
+def test_the_number_of_transitions_matches_the_state_machine() -> None:
     """As a small plan takes it when nothing fails."""
     states = state_machine()["States"]
     name, count = state_machine()["StartAt"], 0
@@ -63,7 +63,7 @@ def test_the_transitions_are_those_of_the_state_machine() -> None:
     assert dollars[0] == pytest.approx((count + 4) * 0.025 / 1000, abs=1e-4)
 
 
-def test_the_functions_have_the_memory_that_is_counted() -> None:
+def test_the_functions_have_the_memory_used_in_the_computation() -> None:
     resources = template()["Resources"]
     memory = {
         name: one["Properties"]["MemorySize"]

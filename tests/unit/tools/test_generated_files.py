@@ -1,4 +1,4 @@
-"""What is generated from the algorithms' configs is up to date."""
+"""The files generated from the configs of the algorithms are up to date."""
 
 from __future__ import annotations
 

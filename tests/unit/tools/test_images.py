@@ -1,4 +1,4 @@
-"""The jobs' images: what they leave out, what they refuse, and which are built."""
+"""The images of the jobs: removed files, size limits, and how they are built."""
 
 from __future__ import annotations
 
@@ -56,13 +56,13 @@ def site(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_tests_headers_and_the_laptops_code_are_removed_and_the_rest_stays(site: Path) -> None:
+def test_slim_removes_tests_headers_and_command_line_code(site: Path) -> None:
     assert slim(site) == 500 + 300 + 40 + 70 + 7 + 90
     left = {str(file.relative_to(site)) for file in site.rglob("*.py")}
     assert left == {"torch/__init__.py", "scipy/stats/norm.py", "numpy/tests/natype.py", "pipeline/jobs/train.py"}
 
 
-def test_sizes_are_of_what_is_left_largest_first(site: Path) -> None:
+def test_measure_lists_the_remaining_sizes_largest_first(site: Path) -> None:
     slim(site)
     assert list(measure(site).items()) == [("scipy", 20), ("torch", 10), ("modeldrop", 9), ("numpy", 5)]
 
@@ -76,13 +76,13 @@ def test_a_cpu_image_with_a_cuda_library_is_refused(site: Path, name: str, capsy
     assert main(["gpu"], site) == 0
 
 
-def test_a_torch_that_was_built_for_cuda_is_found(tmp_path: Path) -> None:
+def test_a_torch_built_for_cuda_is_found(tmp_path: Path) -> None:
     _install(tmp_path, "torch", "2.13.0+cu128", {"torch/__init__.py": 1})
     assert cuda_distributions(tmp_path) == ["torch 2.13.0+cu128"]
 
 
 @pytest.mark.parametrize("kind", ["cpu", "gpu"])
-def test_an_images_size_is_printed_and_one_that_is_too_large_is_refused(
+def test_the_size_of_an_image_is_printed_and_a_too_large_image_is_refused(
     kind: str, site: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     slim(site)
@@ -95,21 +95,21 @@ def test_an_images_size_is_printed_and_one_that_is_too_large_is_refused(
         assert (f"the {kind} image is 1 bytes" in printed.err) == bool(code)
 
 
-def test_both_images_are_bounded_within_what_they_are_documented_to_have() -> None:
+def test_the_size_limits_of_both_images_are_documented() -> None:
     text = " ".join((ROOT / "docs" / "deploy.md").read_text().split())
     assert f"{LIMITS['cpu'] / 1e9:g} GB for the CPU image" in text
     assert f"{LIMITS['gpu'] / 1e9:g} GB for the GPU image" in text
     assert "The GPU image has not been built yet" in text
 
 
-def test_the_jobs_get_all_dependencies_but_those_of_the_command() -> None:
+def test_the_jobs_get_all_dependencies_except_those_of_the_command() -> None:
     requirements = job_requirements(ROOT / "pyproject.toml")
     names = {text.split(">")[0].split("=")[0].split("<")[0] for text in requirements}
     assert {"torch", "polars", "boto3", "lightgbm", "optuna"} <= names
     assert not names & LEFT_OUT
 
 
-def test_no_job_imports_what_its_image_leaves_out() -> None:
+def test_no_job_imports_a_package_that_its_image_lacks() -> None:
     script = (
         f"import sys; sys.modules.update(dict.fromkeys({[name.replace('-', '_') for name in LEFT_OUT]!r}))\n"
         "sys.modules.update(dict.fromkeys(['pipeline.cli', 'pipeline.local', 'pipeline.deployment']))\n"
@@ -131,7 +131,7 @@ def _imports_at_once(tree: ast.Module) -> set[str]:
     return found
 
 
-def test_every_module_that_the_image_keeps_can_be_imported_in_it() -> None:
+def test_every_module_in_the_image_can_be_imported_there() -> None:
     """The Dockerfile imports them all; what only other extras install must not be among what they import at once."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     others = {name for extra in project["optional-dependencies"].values() for name in map(_name, extra)}
@@ -158,7 +158,7 @@ def _name(requirement: str) -> str:
 
 @pytest.fixture
 def docker(tmp_path: Path) -> Path:
-    """A docker command that writes down how it was called."""
+    """A docker command that records its calls."""
     folder = tmp_path / "bin"
     folder.mkdir()
     program = folder / "docker"
@@ -175,7 +175,7 @@ def _make_image(docker: Path, *kinds: str, **environment: str) -> subprocess.Com
     )
 
 
-def test_both_images_are_built_for_lambdas_and_batchs_processors_with_their_own_torch(docker: Path) -> None:
+def test_both_images_are_built_for_amd64_with_their_build_of_torch(docker: Path) -> None:
     done = _make_image(docker)
     assert done.returncode == 0, done.stderr
     cpu, gpu = [line for line in (docker / "calls").read_text().splitlines() if line.startswith("build")]
@@ -188,7 +188,7 @@ def test_both_images_are_built_for_lambdas_and_batchs_processors_with_their_own_
     assert "built modeldrop-jobs:latest: 1000 MB" in done.stdout
 
 
-def test_one_image_is_built_from_another_base(docker: Path) -> None:
+def test_a_single_image_may_be_built_from_another_base(docker: Path) -> None:
     done = _make_image(docker, "cpu", CPU_BASE="registry/python:3.12")
     assert done.returncode == 0, done.stderr
     builds = [line for line in (docker / "calls").read_text().splitlines() if line.startswith("build")]
@@ -196,7 +196,7 @@ def test_one_image_is_built_from_another_base(docker: Path) -> None:
     assert "BASE=registry/python:3.12" in builds[0]
 
 
-def test_an_unknown_kind_of_image_is_refused_before_anything_is_built(docker: Path) -> None:
+def test_an_unknown_kind_of_image_is_refused_before_the_build(docker: Path) -> None:
     done = _make_image(docker, "cpu", "tpu")
     assert done.returncode == 2
     assert "'tpu'" in done.stderr

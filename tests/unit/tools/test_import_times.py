@@ -1,4 +1,4 @@
-"""The import times of the Lambda handlers: what is measured, and what is too slow."""
+"""The import times of the Lambda handlers and their ceilings."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def write_handler(folder: Path, text: str) -> Path:
     return handler
 
 
-def test_own_work_on_import_raises_the_ratio(tmp_path: Path) -> None:
+def test_work_in_the_handler_module_raises_the_ratio(tmp_path: Path) -> None:
     modules = "import asyncio, decimal, email.message, http.client, json, unittest.mock\n"
     quick = measure_import(write_handler(tmp_path, modules), attempts=1)
     slow = measure_import(write_handler(tmp_path, f"{modules}sum(range(20_000_000))"), attempts=1)

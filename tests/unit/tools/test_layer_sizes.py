@@ -1,4 +1,4 @@
-"""The layers' sizes, estimated from the installed libraries: what is counted, and what is refused."""
+"""The sizes of layers, estimated from the installed libraries, and their limit."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tools.layer_sizes import HEADROOM, LAMBDA_LIMIT, estimate_layer, function_s
 ROOT = Path(__file__).parents[3]
 
 
-def test_a_layer_is_counted_as_its_makefile_leaves_it(tmp_path: Path) -> None:
+def test_the_estimate_of_a_layer_excludes_libraries_that_its_makefile_removes(tmp_path: Path) -> None:
     """A Makefile that removes a library removes its bytes from the estimate."""
     folder = tmp_path / "readers"
     folder.mkdir()
@@ -25,7 +25,7 @@ def test_a_layer_is_counted_as_its_makefile_leaves_it(tmp_path: Path) -> None:
     assert estimate_layer(folder) < whole - 3_000_000
 
 
-def test_a_function_has_all_its_layers_and_its_own_folder() -> None:
+def test_the_size_of_a_function_includes_all_its_layers_and_its_folder() -> None:
     layers = {"CommonLayer": 10, "PipelineLayer": 1, "DataLayer": 100, "ArraysLayer": 1_000, "ReadersLayer": 10_000}
     sizes = function_sizes({**layers, "InferenceLayer": 100_000, "TokensLayer": 1_000_000})
     assert set(sizes) == set(read_template(ROOT / "template.yaml").layers)
@@ -34,13 +34,13 @@ def test_a_function_has_all_its_layers_and_its_own_folder() -> None:
     assert sizes["SelectVariantFunction"] >= 11 + own
 
 
-def test_a_function_without_headroom_below_lambdas_limit_is_refused() -> None:
+def test_a_function_without_headroom_below_the_lambda_limit_is_refused() -> None:
     (problem,) = too_large({"Large": LAMBDA_LIMIT - HEADROOM, "Small": 1})
     assert "Large" in problem
     assert f"{LAMBDA_LIMIT - HEADROOM:,}" in problem
 
 
-def test_what_the_layer_keeps_imports_no_command_or_server_that_it_leaves_out() -> None:
+def test_the_pipeline_layer_imports_no_package_that_it_leaves_out() -> None:
     """Libraries of jobs are imported inside functions, which no Lambda function calls."""
     (line,) = re.findall(r"^LEFT_OUT := (.*)$", (ROOT / "layers" / "pipeline" / "Makefile").read_text(), re.MULTILINE)
     left_out = {"cli", "conversion", "deployment", "exporting", "load_test", "local", "server"}

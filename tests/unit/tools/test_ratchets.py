@@ -1,4 +1,4 @@
-"""The ratchets of the code's style: what is counted, what exceeds a ceiling, how ceilings fall."""
+"""The style ratchets: counting, exceeded ceilings, and lowering of ceilings."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def test_public_functions_classes_and_methods_need_a_docstring() -> None:
     assert count("public names without a docstring", 'def f():\n    """Do it."""') == 0
 
 
-def test_a_public_function_that_raises_says_so_under_raises() -> None:
+def test_a_public_function_that_raises_needs_a_raises_section() -> None:
     name = "public functions that raise without Raises"
     body = "    raise ValueError\n"
     assert count(name, f'def f():\n    """Do it."""\n{body}def _g():\n{body}') == 1
@@ -128,7 +128,7 @@ def test_the_command_fails_above_a_ceiling_and_lowers_it(tmp_path: Path, capsys:
     assert main([], root=tmp_path, ceilings_file=ceilings) == 0
 
 
-def test_every_ceiling_is_of_a_measure() -> None:
+def test_every_ceiling_belongs_to_a_measure() -> None:
     measures = measure([SourceFile(Path("tools/module.py"), DOCUMENTED)], [])
     ceilings = json.loads(CEILINGS.read_text())
     assert ceilings.keys() <= measures.keys()

@@ -1,4 +1,4 @@
-"""`sam build` on every machine: a strip that knows x86_64 Linux, or a sentence that says how to get one."""
+"""`sam build` finds a strip for x86_64 Linux on every machine, or says how to get one."""
 
 from __future__ import annotations
 
@@ -37,18 +37,18 @@ def _build(machine: Path, system: str, **environment: str) -> subprocess.Complet
     return subprocess.run(command, env=variables, capture_output=True, text=True, check=False)
 
 
-def test_on_x86_linux_the_machines_own_strip_is_used_and_a_real_python_goes_first(machine: Path) -> None:
+def test_x86_linux_uses_the_installed_strip_and_a_real_python_comes_first(machine: Path) -> None:
     done = _build(machine, "Linux-x86_64")
     assert done.stdout == f"sam build with strip after {machine / 'home' / 'bin'}\n", done.stderr
 
 
 @pytest.mark.parametrize("system", ["Linux-aarch64", "Darwin-arm64"])
-def test_elsewhere_a_strip_for_x86_linux_is_looked_for(machine: Path, system: str) -> None:
+def test_other_machines_use_a_strip_for_x86_linux(machine: Path, system: str) -> None:
     _program(machine, "x86_64-linux-gnu-strip", "")
     assert "with x86_64-linux-gnu-strip" in _build(machine, system).stdout
 
 
-def test_without_one_the_build_ends_before_it_begins(machine: Path) -> None:
+def test_the_build_fails_before_sam_runs_without_a_strip(machine: Path) -> None:
     done = _build(machine, "Linux-aarch64")
     assert done.returncode == 1
     assert "binutils" in done.stderr
@@ -56,6 +56,6 @@ def test_without_one_the_build_ends_before_it_begins(machine: Path) -> None:
     assert done.stdout == ""
 
 
-def test_strip_can_be_named(machine: Path) -> None:
+def test_the_strip_variable_selects_the_program(machine: Path) -> None:
     assert "with strip" in _build(machine, "Darwin-arm64", STRIP="strip").stdout
     assert _build(machine, "Darwin-arm64", STRIP="no-such-strip").returncode == 1

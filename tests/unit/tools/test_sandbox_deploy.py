@@ -33,7 +33,7 @@ esac
 
 
 class Sandbox:
-    """A folder whose files steer the recorded programs, and what was called."""
+    """A folder whose files control the recorded programs, and their calls."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -75,7 +75,7 @@ def sandbox(tmp_path: Path) -> Sandbox:
     return Sandbox(tmp_path)
 
 
-def test_a_file_becomes_a_model_that_answers_and_nothing_stays(sandbox: Sandbox) -> None:
+def test_the_script_deploys_trains_predicts_and_destroys(sandbox: Sandbox) -> None:
     done = sandbox.run("eu-west-1")
     assert done.returncode == 0, done.stderr
     before, after = ["validate"] * len(MACHINES), ["validate"]
@@ -91,7 +91,7 @@ def test_every_state_machine_is_validated_as_written_and_as_deployed(sandbox: Sa
     assert '{"StartAt": "Validate"}' in validated
 
 
-def test_the_stack_the_region_and_the_parameters_go_along(sandbox: Sandbox) -> None:
+def test_the_stack_the_region_and_the_parameters_are_passed_on(sandbox: Sandbox) -> None:
     sandbox.run("eu-west-1", "Gpu=spot", "MaxVcpus=8")
     assert sandbox.calls(" deploy ") == [
         "modeldrop --stack sandbox --region eu-west-1 deploy Gpu=spot MaxVcpus=8 --yes"
@@ -100,7 +100,7 @@ def test_the_stack_the_region_and_the_parameters_go_along(sandbox: Sandbox) -> N
     assert "--api-key md_secret" in predict
 
 
-def test_another_account_than_the_sandbox_is_refused_before_anything_else(sandbox: Sandbox) -> None:
+def test_an_account_other_than_the_sandbox_is_refused_first(sandbox: Sandbox) -> None:
     done = sandbox.run("eu-west-1", SANDBOX_ACCOUNT="999999999999")
     assert done.returncode == 1
     assert "account 123456789012" in done.stderr
@@ -116,7 +116,7 @@ def test_a_state_machine_that_step_functions_refuses_is_not_deployed(sandbox: Sa
 
 
 @pytest.mark.parametrize(("mark", "last"), [("failing-deploy", "deploy"), ("failing-drop", "drop"), ("few", "predict")])
-def test_whatever_fails_the_stack_is_removed_and_the_failure_is_the_exit_code(
+def test_the_stack_is_destroyed_and_the_exit_code_is_1_when_a_step_fails(
     sandbox: Sandbox, mark: str, last: str
 ) -> None:
     sandbox.mark(mark)
@@ -126,14 +126,14 @@ def test_whatever_fails_the_stack_is_removed_and_the_failure_is_the_exit_code(
     assert not (sandbox.folder / "deployed").exists()
 
 
-def test_a_stack_that_stays_though_it_was_destroyed_is_a_failure(sandbox: Sandbox) -> None:
+def test_a_stack_that_remains_after_destroy_is_a_failure(sandbox: Sandbox) -> None:
     sandbox.mark("stuck")
     done = sandbox.run("eu-west-1")
     assert done.returncode == 1
     assert "still there" in done.stderr
 
 
-def test_a_stack_is_kept_when_asked(sandbox: Sandbox) -> None:
+def test_the_stack_is_kept_when_keep_is_set(sandbox: Sandbox) -> None:
     done = sandbox.run("eu-west-1", KEEP="1")
     assert done.returncode == 0
     assert "destroy" not in sandbox.steps()
