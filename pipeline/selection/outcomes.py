@@ -67,13 +67,13 @@ class OutcomeExplainer:
         preference, winner = self.preference, self.winner
         best = preference.best(self.eligible)
         drop = preference.drop(best, variant)
-        cost = f"it costs {max(drop, 0.0):.2%} of the {preference.metric} of {best.display_name}"
+        cost = f"its {preference.metric} is {max(drop, 0.0):.2%} worse than that of {best.display_name}"
         if preference.prefer == "balanced" and drop >= MAX_BALANCED_DROP:
             return f"{cost}; less than {MAX_BALANCED_DROP:.1%} is expected"
         if preference.prefer in ("size", "latency") and drop > preference.max_drop:
             return f"{cost}; at most {preference.max_drop:.1%} is expected"
         if preference.prefer in ("size", "latency") and not preference.is_within_interval(best, variant):
-            return f"{cost}, which is outside its 95 % interval"
+            return f"{cost}, and outside its 95 % interval"
         if preference.prefer == "balanced" and preference.saves_half(variant, winner):
             return f"{winner.display_name} has at most half of its bytes or latency, and costs less than {_MAX_COST}"
         if preference.prefer == "balanced" and not preference.saves_half(winner, variant):

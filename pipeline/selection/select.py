@@ -120,7 +120,7 @@ def _explain(
         return explanation
     cost = max(0.0, preference.drop(full, winner))
     return (
-        f"{explanation}; {winner.display_name} costs {cost:.2%} of that and is "
+        f"{explanation}; {winner.display_name} is {cost:.2%} worse and "
         f"{size_of(full) / size_of(winner):.1f} times smaller than fp32"
     )
 

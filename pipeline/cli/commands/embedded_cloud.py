@@ -75,7 +75,7 @@ def up(
     )
     if not foreground:
         _print_status(cloud, json=json)
-        message("'modeldrop drop FILE' trains a model; 'modeldrop down' stops it")
+        message("'modeldrop drop FILE' trains a model; 'modeldrop down' stops the embedded cloud")
 
 
 def down(

@@ -40,7 +40,7 @@ def advise_on_keys(sentence: str) -> str:
         return f"{match[0]} (role {roles})" if roles else match[0]
 
     by_option = sentence.replace(
-        "send a valid one in the header x-api-key", "give a valid one by --api-key or MODELDROP_API_KEY"
+        "send a valid one in the header x-api-key", "give a valid one with --api-key or MODELDROP_API_KEY"
     )
     return _PERMISSION.sub(name_roles, by_option)
 

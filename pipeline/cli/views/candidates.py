@@ -52,9 +52,9 @@ def short_lines(tried: Sequence[CandidateReport], notes: Sequence[str], details:
     yield from (Text(f"! {note}", style="yellow") for note in notes)
     if any(report.candidate == BROUGHT for report in tried):
         hint = f"; '{card}' shows how it was measured" if card else ""
-        yield Text(f"Nothing was trained: the model was brought{hint}", style="dim")
+        yield Text(f"Nothing was trained: the model was uploaded{hint}", style="dim")
     elif counts := _counts(tried):
-        yield Text(f"{counts}: '{details}' says why", style="dim")
+        yield Text(f"{counts}: '{details}' shows why", style="dim")
 
 
 def _counts(tried: Sequence[CandidateReport]) -> str:

@@ -235,7 +235,7 @@ def _tell_task(rule: TargetRule, numbers: pl.Series | None, *, is_explicit: bool
     grades = values.unique().sort()
     return (
         f"{described} ({grades[0]:.0f} to {grades[-1]:.0f}): learned as classification, which ignores their order and "
-        "sets rare ones aside; if they are counts or grades, `task: regression` in train.yaml keeps the order",
+        "rejects rows of rare ones; if they are counts or grades, `task: regression` in train.yaml keeps the order",
     )
 
 

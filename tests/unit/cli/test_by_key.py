@@ -213,7 +213,7 @@ def test_errors_about_the_key_name_the_option_and_the_required_role(command: Com
     sentence = "the API key is unknown, expired or revoked: send a valid one in the header x-api-key"
     command.api.get = lambda path: httpx.Response(401, json={"error": sentence})
     output = command.run("watch", RUN).output
-    assert "unknown, expired or revoked: give a valid one by --api-key or MODELDROP_API_KEY" in output
+    assert "unknown, expired or revoked: give a valid one with --api-key or MODELDROP_API_KEY" in output
     command.api.caller = Caller("demo")
     output = command.run("drop", str(rows), "--model", "m", "--no-watch").output
     assert "(role publisher or owner)" in output

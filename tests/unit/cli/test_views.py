@@ -32,7 +32,7 @@ def test_a_leaderboard_ends_with_the_legend_the_winner_and_a_summary() -> None:
     assert winner.startswith("★ ")
     assert others[-2:] == [
         "! a job has 12 minutes",
-        "1 candidate trained, 1 dropped, 2 not tried: 'modeldrop runs demo_houses_1' says why",
+        "1 candidate trained, 1 dropped, 2 not tried: 'modeldrop runs demo_houses_1' shows why",
     ]
 
 
@@ -51,9 +51,9 @@ def test_the_leaderboard_of_a_brought_model_ends_with_the_card_command() -> None
     console = Console(width=140, no_color=True)
     with console.capture() as captured:
         console.print(leaderboard(chosen, details="modeldrop runs RUN", card="modeldrop card net 2"))
-    sentence = "Nothing was trained: the model was brought; 'modeldrop card net 2' shows how it was measured"
+    sentence = "Nothing was trained: the model was uploaded; 'modeldrop card net 2' shows how it was measured"
     assert _lines_below(captured.get())[-1] == sentence
-    assert _lines_below(_shown(140, chosen, "modeldrop runs RUN"))[-1] == "Nothing was trained: the model was brought"
+    assert _lines_below(_shown(140, chosen, "modeldrop runs RUN"))[-1] == "Nothing was trained: the model was uploaded"
 
 
 def test_a_variant_that_was_not_tried_is_not_called_inapplicable() -> None:

@@ -93,7 +93,7 @@ def test_a_quantized_file_that_passed_its_gates_wins_over_fp32() -> None:
         variant("linear", quality=0.85, size=2000, latency=10.0),
     )
     assert (chosen.winner.candidate, chosen.winner.precision) == ("mlp", "int8")
-    assert chosen.reason.endswith("mlp/int8 costs 0.12% of that and is 4.0 times smaller than fp32")
+    assert chosen.reason.endswith("mlp/int8 is 0.12% worse and 4.0 times smaller than fp32")
 
 
 def test_a_quantized_file_that_another_candidate_dominates_is_not_selected() -> None:

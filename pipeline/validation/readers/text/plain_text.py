@@ -104,7 +104,7 @@ def _check_start(name: str, path: Path, max_bytes: int) -> None:
         raise _too_large(name, max_bytes)
     with path.open("rb") as file:
         if binary_format := name_binary_format(file.read(_CHUNK_BYTES)):
-            raise UnreadableDatasetError(f"'{name}' is {binary_format}: text is expected by its name")
+            raise UnreadableDatasetError(f"'{name}' is {binary_format}: text is expected for a file with this name")
 
 
 def _check_not_blank(name: str, path: Path, start: int) -> None:
@@ -172,7 +172,7 @@ def _refuse(name: str, path: Path) -> TextEncoding:
     with path.open("rb") as file:
         head = file.read(_CHUNK_BYTES)
     if is_binary(head):
-        raise UnreadableDatasetError(f"'{name}' is binary data: text is expected by its name")
+        raise UnreadableDatasetError(f"'{name}' is binary data: text is expected for a file with this name")
     raise UnreadableDatasetError(
         f"'{name}' is not UTF-8, and its bytes do not clearly fit an encoding: name it with {_HOW_TO_CHOOSE}, or save "
         "as UTF-8"
