@@ -28,8 +28,8 @@ _CANDIDATE_FILES = (MODEL, BODY, REFERENCE, WEIGHTS)
 class AcceptVariant(RunUseCase):
     """Start a run that evaluates, registers, tests and promotes a variant that an earlier run has made.
 
-    The new run has copies of the earlier one's documents, and begins at the stage select. Idempotent: the same variant
-    of the same run is accepted once.
+    The new run gets copies of the earlier run's documents and begins at the stage ``select``. Idempotent: accepting the
+    same variant of the same run again returns the same new run.
 
     Attributes:
         executions: The state machine.
@@ -43,9 +43,9 @@ class AcceptVariant(RunUseCase):
         """Accept a variant.
 
         Args:
-            run: The run that made it.
-            variant: Its name.
-            by: Who decides, for the record.
+            run: Name of the run that made the variant.
+            variant: Display name of the variant.
+            by: Name of the person who accepts it; the new run's Acceptance records it.
 
         Returns:
             Name of the new run.
@@ -89,7 +89,7 @@ class AcceptVariant(RunUseCase):
         raise NotFoundError(f"run {run.run} has no variant '{name}': expected one of {', '.join(passed)}")
 
     def _document_keys(self, keys: RunKeys, variant: Variant) -> Sequence[str]:
-        """Return the keys of the documents that the stages from select on read."""
+        """Return the keys of the documents that ``select`` and the stages after it read."""
         plan = self._read(Plan, keys.plan)
         jobs = [job.name for job in plan.jobs]
         return (
@@ -101,7 +101,7 @@ class AcceptVariant(RunUseCase):
         )
 
     def _copy(self, source: str, target: str) -> None:
-        """Copy an object by way of the disk, since splits may be large; what the earlier run lacks is left out."""
+        """Copy an object through a file, since a split may exceed the memory. Skip an object that does not exist."""
         with tempfile.TemporaryDirectory() as folder, suppress(ObjectNotFoundError):
             path = Path(folder) / "object"
             self.artifacts.download(source, path)

@@ -31,8 +31,9 @@ class CheckJob(RunUseCase):
             run: Name of the run.
             job: Name of the job.
             cause: Cause of States.TaskFailed: Batch's description of the job, as JSON.
-            fallback: Where the job continues: ``no_machine`` if it got no machine or lost it, ``crash`` if it ended
-                without an outcome. A string is ``no_machine`` (executions that began before an update).
+            fallback: Where the job continues, by reason: ``no_machine`` if the job got no machine or lost it, ``crash``
+                if it ended without an outcome. A string is the value of ``no_machine``: executions that began before an
+                update pass it.
 
         Raises:
             JobError: How the job failed (intake.job_outcomes.check_job).

@@ -32,8 +32,8 @@ if TYPE_CHECKING:
 
 __all__ = ["MAX_FUNCTION_SPLIT_BYTES", "MAX_JOB_SPLIT_BYTES", "EvaluateWinner"]
 
-MAX_FUNCTION_SPLIT_BYTES = 384 << 20  # test rows in the function's 3 GB, beside the model and the other splits
-MAX_JOB_SPLIT_BYTES = 3 << 30  # test rows in the job's 14 GB
+MAX_FUNCTION_SPLIT_BYTES = 384 << 20  # bytes of test rows; the model and rows of other splits share the function's 3 GB
+MAX_JOB_SPLIT_BYTES = 3 << 30  # bytes of test rows; the job has 14 GB of memory
 _MAX_COMPARED_ROWS = 100_000  # rows of a split that the card compares with the test rows
 _COMPARED_DIVISOR = 4  # the compared train or validation rows take at most a quarter of the test rows' bytes
 
@@ -43,7 +43,7 @@ class EvaluateWinner(RunUseCase):
     """Evaluate the winner of a run; write its ModelCard and its golden rows.
 
     Attributes:
-        registry: Registry that may have a live version of the model.
+        registry: Registry in which the model may have a live version.
         bills_usage: Whether the jobs' machines cost money. False on a laptop.
         max_bytes: Maximum size of the test rows in memory, in bytes.
         samples_rows: What happens beyond ``max_bytes``: if true, evenly spaced rows are measured, and the card says
@@ -82,7 +82,7 @@ class EvaluateWinner(RunUseCase):
         self.runs.finish_stage(run, "evaluate")
 
     def _read_test_rows(self, key: str) -> tuple[polars.DataFrame, Sequence[str]]:
-        """Read the test rows, or evenly spaced ones; return them and the notes for the card."""
+        """Read all test rows, or an evenly spaced sample; return them with the notes for the card."""
         with self._open_split(key) as split:
             if split.bytes > self.max_bytes and not self.samples_rows:
                 raise TooLargeForFunctionError(
@@ -102,7 +102,7 @@ class EvaluateWinner(RunUseCase):
         keys = RunKeys(run)
         spec = self._read(JobSpec, keys.spec)
         report = self._report_jobs(run)
-        is_brought = selection.winner.algorithm == BROUGHT  # what it learned from is not here to be compared
+        is_brought = selection.winner.algorithm == BROUGHT  # its training rows were not uploaded
         names = () if is_brought else ("train", "validation")
         return EvaluationContext(
             splits={name: self._read_sample(keys.split(name)) for name in names} or None,
@@ -143,7 +143,7 @@ class EvaluateWinner(RunUseCase):
             yield SplitFile.of(path)
 
     def _read_privacy(self, key: str) -> Mapping[str, float]:
-        """Read the winner's privacy budget. A blend is no trained candidate and has none."""
+        """Read the winner's privacy budget; empty for a blend, which is not a trained candidate."""
         for candidate in self._read_existing(TrainedCandidate, [key]):
             return candidate.privacy
         return {}

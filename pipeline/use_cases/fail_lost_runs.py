@@ -28,6 +28,6 @@ class FailLostRuns:
     now: Clock = utc_now
 
     def __call__(self) -> Sequence[str]:
-        """Mark the lost runs; return their names. Runs of an older release get their references before."""
+        """Mark the lost runs; return their names. First add the references that runs of an older release lack."""
         self.runs.add_references()
         return fail_lost_runs(self.runs, self.executions, now=self.now())

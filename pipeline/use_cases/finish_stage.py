@@ -18,7 +18,7 @@ __all__ = ["FinishStage"]
 
 @dataclass(frozen=True, kw_only=True)
 class FinishStage(RunUseCase):
-    """Finish a stage that consists of Batch jobs, and say on the run's timeline what they took.
+    """Finish a stage of Batch jobs, and add their duration and cost to the run's timeline.
 
     Attributes:
         bills_usage: Whether the jobs' machines cost money. False on a laptop.
@@ -43,7 +43,7 @@ class FinishStage(RunUseCase):
 
 
 def _describe_spend(stage: StageName, outcomes: Sequence[JobOutcome], billed: Plan | None) -> str:
-    """Say how many jobs of a stage ran, how long, in how many attempts, and for how much; None is not billed."""
+    """Describe the number, duration, attempts and cost of a stage's jobs; without the plan ``billed``, no cost."""
     seconds, attempts = sum(outcome.seconds for outcome in outcomes), sum(outcome.attempts for outcome in outcomes)
     jobs = "1 job" if len(outcomes) == 1 else f"{len(outcomes)} jobs"
     repeated = f" in {attempts} attempts" if attempts > len(outcomes) else ""

@@ -32,11 +32,12 @@ class PromoteVersion(RunUseCase):
     def __call__(self, run: str, version: int) -> RunStatus:
         """Promote ``version``, which ``run`` has registered.
 
-        Where train.yaml says so and a version is live, it is rolled out beside that one instead of replacing it.
+        If train.yaml asks for a rollout and another version is live, ``version`` is rolled out beside the live version
+        instead of replacing it.
 
         Returns:
-            ``NEEDS_DECISION`` if a person must promote it; otherwise ``SUCCEEDED``, also if the version stays READY
-            because a version of a newer upload has been live, or it is rolled out.
+            ``NEEDS_DECISION`` if a person must promote the version; otherwise ``SUCCEEDED``, even if the version is not
+            live because a version of a newer upload has been live or because it is being rolled out.
 
         Raises:
             ExecutionEndedError: The run has failed or was canceled meanwhile; nothing is promoted.
@@ -51,7 +52,7 @@ class PromoteVersion(RunUseCase):
         reason = promotion_blocker(spec, selection, card.against_live)
         rule = rollout_rule(spec) if selection.accepted is None else None
         if reason is None and not self.runs.begin_promotion(run):
-            self._check_not_failed(run, version)  # canceled meanwhile; a repeated call finds its run SUCCEEDED
+            self._check_not_failed(run, version)  # the run was canceled; a repeated call finds it SUCCEEDED
         not_promoted = self._promote(run, AliasRef(keys.tenant, card.model), version, rule) if reason is None else None
         self.runs.finish_stage(run, "promote")
         if reason is not None:

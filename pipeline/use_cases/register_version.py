@@ -32,7 +32,7 @@ class RegisterVersion(RunUseCase):
     now: Clock = utc_now
 
     def __call__(self, run: str) -> int:
-        """Register the winner of ``run``, once, and return its version."""
+        """Register the winner of ``run``, and return its version number. Idempotent."""
         keys = RunKeys(run)
         dataset, selection = self._read(Dataset, keys.dataset), self._read(Selection, keys.selection)
         winner = selection.winner

@@ -50,7 +50,7 @@ class RunUseCase:
         self.artifacts.put(key, record.to_bytes(), content_type="application/json")
 
     def _skip_stages(self, run: str, earlier: Run, first: StageName) -> None:
-        """Finish the stages before ``first`` of a run that goes on with the documents of an earlier one."""
+        """Mark the stages before ``first`` as finished, for a run that continues from an earlier run's documents."""
         if earlier.learning is not None:
             self.runs.record_learning(run, earlier.learning)
         for stage in STAGES[: STAGES.index(first)]:

@@ -35,7 +35,7 @@ class ValidateUpload(RunUseCase):
         """Validate the upload of ``run``.
 
         Raises:
-            InputError: The file was refused; it is in quarantine, beside a report.
+            InputError: The file was refused; quarantine has a copy of it and a report.
         """
         upload = self._read(Upload, RunKeys(run).upload)
         try:
@@ -61,7 +61,7 @@ class ValidateUpload(RunUseCase):
         self.runs.finish_stage(run, "validate")
 
     def _take_model(self, run: str, upload: Upload) -> None:
-        """Copy an uploaded model, its settings and its rows to the run. A job reads them, since it may not trust them.
+        """Copy an uploaded model, its settings and its calibration rows to the run. A job reads the untrusted files.
 
         Raises:
             InvalidModelError: A file is too large.

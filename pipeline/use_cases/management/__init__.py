@@ -1,1 +1,1 @@
-"""What a person decides through the API or the command line: runs are canceled and retried, the registry changed."""
+"""Use cases of a person at the API or the command line: cancel or retry runs, upload, change the registry."""

@@ -1,4 +1,4 @@
-"""The OpenAPI document of the whole API: predictions, and the registry's routes, whose schemas are made of their types.
+"""The OpenAPI document of the API: predictions and the registry's routes, with schemas generated from Python types.
 
 References:
     https://spec.openapis.org/oas/v3.1.1.html
@@ -32,9 +32,9 @@ class _Operation(NamedTuple):
     Attributes:
         summary: One sentence.
         response: Type of the response.
-        request: Type of the body; None without one.
-        query: Names of its query parameters.
-        status: Status of a response that is no error.
+        request: Type of the request body; None if the route takes none.
+        query: Keys of the query parameters in ``_QUERY_PARAMETERS``.
+        status: HTTP status of a successful response.
     """
 
     summary: str

@@ -26,7 +26,7 @@ def parse_body(kind: type[_T], body: str) -> _T:
         body: JSON text; empty for a body without fields.
 
     Raises:
-        InvalidRequestError: It is not such a body; the message names the field.
+        InvalidRequestError: The body is not a ``kind``; the message names the field.
     """
     try:
         return kind.model_validate_json(body or "{}")
@@ -41,9 +41,9 @@ class RegistryCall(NamedTuple):
 
     Attributes:
         permission: Required permission.
-        model: Model that it is required for; None for none.
+        model: Model that the permission must cover; None if the call is not about one model.
         action: Name of the call in the audit log.
-        resource: What it changes.
+        resource: What the call changes, for the audit log.
     """
 
     permission: str
@@ -69,7 +69,7 @@ def require(audit: AuditLog, caller: Caller, call: RegistryCall) -> None:
 
 @contextmanager
 def audited(audit: AuditLog, caller: Caller, call: RegistryCall) -> Iterator[None]:
-    """Check the permission of a call, run the block, and log the change in its transaction, or the denial.
+    """Check a call's permission and run the block; log the change in its own transaction, or log the denial.
 
     Raises:
         HiddenModelError: The caller may not see the model.

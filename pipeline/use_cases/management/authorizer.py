@@ -14,16 +14,18 @@ if TYPE_CHECKING:
 
 __all__ = ["MAX_ANSWER_BYTES", "Authorizer"]
 
-MAX_ANSWER_BYTES = 8_000  # API Gateway takes 8 KB
+MAX_ANSWER_BYTES = 8_000  # API Gateway's limit for an authorizer's response is 8 KB
 
 
 class Authorizer:
     """Authorizes requests.
 
     Args:
-        find_caller: Returns the caller of a credential, whose tenant is active; raises UnauthenticatedError.
-        gateway_key: Key of API Gateway for tenants that have none of their own; None without a usage plan.
-        header: The one header that counts, in lower case, where API Gateway caches answers by it; None for any.
+        find_caller: Returns the caller that a credential belongs to; raises UnauthenticatedError if the credential is
+            unknown or its tenant is suspended.
+        gateway_key: API Gateway's key for tenants without a key of their own; None without a usage plan.
+        header: The only header that credentials are read from, in lower case, if API Gateway caches responses by it;
+            None to read every credential header.
     """
 
     def __init__(
@@ -36,12 +38,14 @@ class Authorizer:
     def __call__(self, event: Mapping[str, Any]) -> dict[str, Any]:
         """Return the IAM policy and the context that API Gateway caches for this credential.
 
-        An unknown credential, or one of a suspended tenant, gets a policy that denies, not an error: API Gateway caches
-        policies alone, so that one of many such requests reads the table. ``reason`` says why, for the response.
+        An unknown credential, or a credential of a suspended tenant, gets a policy that denies instead of an error: API
+        Gateway caches policies but not errors, so only the first of many such requests reads the table. The context's
+        ``reason`` is for the response.
 
         Raises:
-            UnauthenticatedError: There is no credential. API Gateway requires the exact message for a 401: any other
-                error is a failure of the authorizer, such as an issuer of tokens that does not answer.
+            UnauthenticatedError: There is no credential. API Gateway responds with 401 only if the message is exactly
+                this one; any other error, such as a token issuer that does not respond, counts as a failure of the
+                authorizer.
         """
         headers = {name.lower(): value for name, value in (event.get("headers") or {}).items()}
         if not (credential := find_credential(headers.get, self._header)):
@@ -70,7 +74,7 @@ class Authorizer:
 
 
 def _join_shared(shared: Mapping[str, Sequence[str]], max_bytes: int) -> str:
-    """Return the permissions on shared models as one text, as many of them as fit into the answer."""
+    """Return the permissions on shared models as one text, cut off where the response would become too large."""
     entries: list[str] = []
     room = max_bytes - len(', "shared": ""')
     for model, permissions in sorted(shared.items()):

@@ -1,4 +1,4 @@
-"""Use case: a person ends a run."""
+"""Use case: a person cancels a run."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ class CancelRun:
     def __call__(self, run: str, *, by: str) -> Run:
         """Mark a run as FAILED with a RunCanceledError, and abort its execution. Idempotent.
 
-        The log comes first, since the end of the execution would be recorded as another failure. A run whose promotion
-        has begun cannot be canceled: either the run is canceled, or its version goes live.
+        The log is written first, because the end of the execution would otherwise be recorded as a different failure. A
+        run whose promotion has begun cannot be canceled: either the run is canceled, or its version goes live.
 
         Args:
             run: Name of the run.
@@ -39,7 +39,7 @@ class CancelRun:
 
         Raises:
             NotFoundError: There is no such run.
-            ConflictError: The run has ended otherwise, or its version is being promoted.
+            ConflictError: The run ended for another reason, or its version is being promoted.
         """
         sentence = f"canceled by {by}"
         canceled = self.runs.cancel(run, RunError(type=_CANCELED, message=sentence))

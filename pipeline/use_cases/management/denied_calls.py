@@ -28,7 +28,7 @@ class DeniedCalls:
 
     @contextmanager
     def logged(self, event: Mapping[str, Any]) -> Iterator[None]:
-        """Run the block, and log the call if it raises ForbiddenError or HiddenModelError; it is denied in any case.
+        """Run the block; log the call if it raises ForbiddenError or HiddenModelError, and raise the error again.
 
         Args:
             event: API Gateway's event.

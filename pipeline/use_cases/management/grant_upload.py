@@ -1,4 +1,4 @@
-"""Use case: a caller of the API uploads a file of its tenant, with nothing but its API key."""
+"""Use case: sign an upload to the caller's tenant; the caller needs only an API key."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ __all__ = ["GrantUpload", "MultipartEnd", "MultipartRequest", "UploadRequest"]
 
 Document = dict[str, Any]
 MIN_PART_BYTES = 16 << 20
-MAX_PARTS = 1_000  # of one upload; S3 takes 10,000
-MAX_URLS = 100  # of one response: they are valid for minutes, and a kilobyte each
-VALID_SECONDS = 900  # the signer's credentials end at least so much later
+MAX_PARTS = 1_000  # per upload; S3 allows 10,000
+MAX_URLS = 100  # per response: a URL is about 1 kB and expires after minutes
+VALID_SECONDS = 900  # a signature is valid this long, and the signer's credentials at least as long
 _MAX_NAMED = 5
 _MIB = 1 << 20
 
-FormBytes = Annotated[int, Field(ge=1, le=5 << 30, strict=True)]  # S3's limit of one request
-FileBytes = Annotated[int, Field(ge=1, le=40 << 30, strict=True)]  # as validation takes it
+FormBytes = Annotated[int, Field(ge=1, le=5 << 30, strict=True)]  # 5 GiB: S3's limit per request
+FileBytes = Annotated[int, Field(ge=1, le=40 << 30, strict=True)]  # 40 GiB: validation's limit
 Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 Target = Annotated[str, Field(min_length=1, max_length=500)]
 UploadId = Annotated[str, Field(min_length=1, max_length=1024, pattern=r"^[\x21-\x7e]+$")]
@@ -43,9 +43,9 @@ class UploadRequest(Record):
 
     Attributes:
         model: Model that the file is for.
-        file: Its name, without a folder.
-        bytes: Its exact size.
-        sha256: Its digest in hexadecimal.
+        file: Name of the file, without a folder.
+        bytes: Exact size of the file.
+        sha256: SHA-256 of the file, in hexadecimal.
         target: Column to predict; several are joined by commas.
     """
 
@@ -60,7 +60,7 @@ class MultipartRequest(UploadRequest):
     """Body of ``POST /registry/uploads/multipart``.
 
     Attributes:
-        upload_id: Upload that goes on; None begins one.
+        upload_id: Upload to continue; None begins a new one.
     """
 
     bytes: FileBytes
@@ -72,9 +72,9 @@ class MultipartEnd(Record):
 
     Attributes:
         model: Model that the file is for.
-        file: Its name.
+        file: Name of the file.
         upload_id: The upload.
-        bytes: Its exact size; an upload with less is not completed.
+        bytes: Exact size of the file; the upload is not completed unless its parts add up to it.
     """
 
     model: str
@@ -87,8 +87,8 @@ class MultipartEnd(Record):
 class GrantUpload:
     """Sign uploads to the folder of the caller's tenant; each grant and each denied call is in the audit log.
 
-    Size and sha256 are conditions of the signature. They are kept in the object's metadata too, which validation
-    compares with the object: a store that does not check them, or a part that is missing, is found there.
+    Size and sha256 are conditions of the signature. They are also stored in the object's metadata, and validation
+    compares them with the object: this detects a store that ignores the conditions, and a missing part.
 
     Every method raises ForbiddenError without the permission ``publish``, NotFoundError for a model that the caller may
     not see, and InvalidUploadError for a model or a file that has no valid name.
@@ -96,7 +96,7 @@ class GrantUpload:
     Attributes:
         grants: Signs uploads, with the rights of the caller's tenant.
         audit: Audit log.
-        now: Returns the time.
+        now: Returns the current time, UTC.
     """
 
     grants: UploadGrants
@@ -117,11 +117,11 @@ class GrantUpload:
         return {"url": form.url, "fields": dict(form.fields), **self._where(key)}
 
     def parts(self, caller: Caller, request: MultipartRequest) -> Document:
-        """Begin a multipart upload, or go on with it, and sign the parts that the bucket lacks, the first 100 of them.
+        """Begin or continue a multipart upload, and sign the first 100 parts that the bucket lacks.
 
         Returns:
-            ``upload_id``, ``part_bytes``, ``parts`` with ``number``, ``bytes`` and ``url``, ``done`` (numbers),
-            ``key``, ``bucket`` and ``expires_at``.
+            ``upload_id``, ``part_bytes``, ``parts`` with ``number``, ``bytes`` and ``url``, ``done`` (numbers of
+            uploaded parts), ``key``, ``bucket`` and ``expires_at``.
 
         Raises:
             NotFoundError: There is no such upload.
@@ -145,11 +145,11 @@ class GrantUpload:
         }
 
     def complete(self, caller: Caller, request: MultipartEnd) -> Document:
-        """Make the object of its parts: ``key``, ``bucket``, ``version_id``, and ``run`` if it starts one.
+        """Complete an upload; return ``key``, ``bucket``, ``version_id`` and ``run`` (null if the file starts none).
 
         Raises:
             NotFoundError: There is no such upload.
-            ConflictError: Parts are missing, or of another size.
+            ConflictError: Parts are missing or have the wrong size.
         """
         with self._authorized(caller, request, "complete upload"):
             key = _key(caller, request)
@@ -202,12 +202,12 @@ def _metadata(request: UploadRequest) -> dict[str, str]:
 
 
 def _part_bytes(size: int) -> int:
-    """Return the size of all parts but the last: whole MiB, so that there are at most ``MAX_PARTS``."""
+    """Return the bytes of each part but the last: whole MiB, so large that there are at most ``MAX_PARTS``."""
     return max(MIN_PART_BYTES, -(-size // (MAX_PARTS * _MIB)) * _MIB)
 
 
 def _part_sizes(size: int) -> Iterator[tuple[int, int]]:
-    """Yield number and size of each part."""
+    """Yield the number and the bytes of each part."""
     step = _part_bytes(size)
     for number, start in enumerate(range(0, size, step), 1):
         yield number, min(step, size - start)

@@ -36,8 +36,8 @@ class AliasChange(Record):
 
     Attributes:
         version: Version that the alias is to point to.
-        reason: Why, for the history.
-        expected: Version that it must point to; null if it must not exist. Left out, it may point to any.
+        reason: Reason of the move, for the history.
+        expected: Version that the alias must point to before; null if it must not exist. Unchecked if omitted.
     """
 
     version: VersionNumber
@@ -50,8 +50,8 @@ class Rollback(Record):
 
     Attributes:
         alias: Alias to roll back.
-        reason: Why, for the history.
-        expected: Version that it must point to. Left out, it may point to any.
+        reason: Reason of the rollback, for the history.
+        expected: Version that the alias must point to before. Unchecked if omitted.
     """
 
     alias: str = "live"
@@ -73,8 +73,8 @@ class Grant(Record):
 class ManageRegistry:
     """Change the registry of one tenant; each change and each denied call is in the audit log.
 
-    Every method raises ForbiddenError without the permission (``publish``; to delete and to share ``manage``), and
-    NotFoundError for what the caller may not see.
+    Every method raises ForbiddenError without the permission (``manage`` to delete and to share, otherwise
+    ``publish``), and NotFoundError for what the caller may not see.
 
     Attributes:
         registry: Registry, with the rights of the caller's tenant.
@@ -106,19 +106,19 @@ class ManageRegistry:
                 reason=change.reason,
                 expected=expected,
             )
-        if alias == LIVE:  # the run that waits for this decision has it
+        if alias == LIVE:  # the run that waits for this decision may end
             promoted = self.registry.versions.record(caller.tenant, model, change.version)
             self.cancel.runs.mark_promoted(promoted.lineage.run)
-        if move is None:  # it points there already
+        if move is None:  # the alias points to this version already
             return {"model": model, "alias": alias, "version": change.version, "previous": change.version, "at": None}
         return _move_document(model, move)
 
     def roll_back(self, caller: Caller, model: str, rollback: Rollback) -> Document:
-        """Return an alias to the version before.
+        """Point an alias to its previous version again.
 
         Raises:
             AliasMovedError: The alias is not at the expected version.
-            ConflictError: There is no version before, or it is archived.
+            ConflictError: There is no previous version, or it is archived.
             NotFoundError: The alias does not exist.
         """
         with self._authorized(caller, "publish", model, "rollback", f"{model} {rollback.alias}"):
@@ -162,7 +162,7 @@ class ManageRegistry:
         Raises:
             InputError: The tenant is the caller's own, or the role cannot be granted.
             NotFoundError: There is no such model, tenant or grant.
-            ConflictError: As many models as possible are shared with the tenant.
+            ConflictError: The maximum number of models is shared with the tenant already.
         """
         action = "share" if role is not None else "revoke share"
         with self._authorized(caller, "manage", model, action, f"{model} {tenant} {role or ''}".rstrip()):

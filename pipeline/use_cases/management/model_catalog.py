@@ -21,7 +21,7 @@ from pipeline.serving.metadata import MAX_NAMED_VERSIONS, model_metadata
 
 __all__ = ["ModelCatalog"]
 
-_MOVES, _RUNS = 100, 50  # entries of a page where the caller does not say how many
+_MOVES, _RUNS = 100, 50  # entries per page if the caller gives no limit
 _FIRST_PAGE = PageQuery()
 _SHOWN_OF_VERSION = {"version", "status", "algorithm", "precision", "metric", "quality", "created_at"}
 
@@ -34,10 +34,10 @@ class _ReadPage(Protocol[_Entry]):
 
 
 class ModelCatalog:
-    """Models of one tenant per call. Methods raise NotFoundError for what the tenant does not have.
+    """Reads the metadata of one tenant's models per call. Methods raise NotFoundError for what the tenant lacks.
 
-    Lists come in pages: a response has ``next``, the token of the page after it, unless it is the last one. Their
-    methods raise InvalidRequestError for a limit out of range and for a token of another list.
+    Lists come in pages: a response has ``next``, the token of the page after it, unless it is the last one. Methods
+    that list raise InvalidRequestError for a limit out of range and for a token of another list.
     """
 
     def __init__(self, registry: ModelRegistry, artifacts: ObjectStore, runs: RunLog) -> None:
@@ -64,7 +64,8 @@ class ModelCatalog:
         Args:
             tenant: Tenant of the model.
             model: Name of the model, or ``model@alias``.
-            owner: The tenant, where the caller's paths name it because it shares the model.
+            owner: Name of the tenant for the document's paths if the tenant shares the model with the caller; else
+                empty.
         """
         return openapi_document(split_alias(model)[0], self._find(tenant, model, None).signature, owner=owner)
 
@@ -205,7 +206,7 @@ def _list(
         field: Name of the entries.
         read: Reads a page.
         query: Which page.
-        default: Number of entries where the query does not say it.
+        default: Number of entries if the query has no limit.
         scope: Scope of the list, as for ``encode_token``.
         shown: Fields of an entry to ``include`` or to ``exclude``.
     """

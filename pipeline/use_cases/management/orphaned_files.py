@@ -16,12 +16,12 @@ from pipeline.registry.model_registry import ModelRegistry
 
 __all__ = ["OrphanedFile", "OrphanedFiles"]
 
-_PAGE = 200  # runs
+_PAGE = 200  # runs per read
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class OrphanedFile:
-    """File of a version that is gone.
+    """File of a version that no longer exists.
 
     Attributes:
         key: Key of the object.
@@ -42,9 +42,9 @@ class OrphanedFile:
 class OrphanedFiles:
     """Find and delete files of versions whose items are gone.
 
-    A release before the purge left the deletion of a version's item to DynamoDB, and its file stayed. The run that
-    registered the version still names both. A file that any version of the tenant has is none of these, and neither are
-    the files of variants that were not registered: they belong to their run.
+    An older release let DynamoDB expire the item of a deleted version and left the file in the bucket. The run that
+    registered the version still names both. A file that any version of the tenant references is not orphaned. Neither
+    are the files of variants that were not registered: they belong to their run.
 
     Attributes:
         registry: Registry of the stack.
@@ -57,7 +57,7 @@ class OrphanedFiles:
     artifacts: ObjectStore
 
     def find(self, tenant: str) -> Sequence[OrphanedFile]:
-        """Return the orphaned files of a tenant. It reads all its runs and versions."""
+        """Return the orphaned files of a tenant. This reads all of the tenant's runs and versions."""
         # Runs first: the records then include the version of every run that had ended.
         runs = list(iterate(lambda after: self.runs.page(tenant=tenant, limit=_PAGE, after=after)))
         records = list(self.registry.records(tenant))
@@ -94,7 +94,7 @@ class OrphanedFiles:
         return [file for file in files if file.key in versions.keys() - referenced]
 
     def _registered_file(self, run: Run) -> Iterator[ObjectInfo]:
-        """Yield the file of the version that a run registered, if it and the record of its selection are there."""
+        """Yield the file of the version that a run registered, if the file and the run's Selection exist."""
         try:
             selection = Selection.from_bytes(self.artifacts.get(RunKeys(run.run).selection))
             if selection.winner.artifact is not None:

@@ -1,4 +1,4 @@
-"""Use case: others are told of the end of a run, a promotion, a rollback."""
+"""Use case: notify subscribers of the end of a run, a promotion or a rollback."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class PublishChange:
     Attributes:
         events: The event bus.
         webhook: The webhook; None without one.
-        audit: Audit log, for a webhook that does not answer.
+        audit: Audit log, which records failures of the webhook.
     """
 
     events: ChangeListener
@@ -27,10 +27,10 @@ class PublishChange:
     audit: AuditLog
 
     def __call__(self, change: Change) -> None:
-        """Publish a change. A webhook that fails is recorded in the audit log, and holds nothing up.
+        """Publish a change. A failure of the webhook is recorded in the audit log and is not raised.
 
         Raises:
-            TransientError: The event bus did not take it.
+            TransientError: The event bus did not accept the change.
         """
         self.events.tell(change)
         if self.webhook is None:

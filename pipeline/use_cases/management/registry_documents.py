@@ -1,4 +1,4 @@
-"""Types of the registry's responses, of which the OpenAPI document has their schemas."""
+"""Types of the registry's responses. The OpenAPI document's schemas are generated from them."""
 
 from __future__ import annotations
 
@@ -130,7 +130,7 @@ Move = TypedDict(  # noqa: UP013 - names of fields are the API's. ``at`` is null
 
 
 class ModelGrant(TypedDict):
-    """What another tenant may do with a model; no role: nothing any more."""
+    """Role of another tenant on a model; null if the grant was revoked."""
 
     model: str
     tenant: str
@@ -200,14 +200,14 @@ class Form(TypedDict):
 
 
 class SignedPart(TypedDict):
-    """A part that is to be PUT to ``url``."""
+    """A part that the caller must PUT to ``url``."""
 
     number: int
     bytes: int
     url: str
 
 
-Parts = TypedDict(  # noqa: UP013 - as ``Move``; ``parts`` are missing, the first 100; ``done``: numbers of the others
+Parts = TypedDict(  # noqa: UP013 - as ``Move``. ``parts``: the first 100 missing ones; ``done``: numbers of others
     "Parts",
     {
         "upload_id": str,
@@ -222,7 +222,7 @@ Parts = TypedDict(  # noqa: UP013 - as ``Move``; ``parts`` are missing, the firs
 
 
 class CompletedUpload(TypedDict):
-    """An object that was made of its parts, and the run that it starts."""
+    """The object of a completed upload, and the run that it starts."""
 
     key: str
     bucket: str
@@ -231,7 +231,7 @@ class CompletedUpload(TypedDict):
 
 
 class AbortedUpload(TypedDict):
-    """An upload in parts that was given up."""
+    """An aborted multipart upload."""
 
     key: str
     upload_id: str

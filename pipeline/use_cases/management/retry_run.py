@@ -1,4 +1,4 @@
-"""Use case: an ended run is done once more, as a new run on the same file, from its beginning or from a later stage."""
+"""Use case: retry an ended run as a new run on the same file, from its beginning or from a later stage."""
 
 from __future__ import annotations
 
@@ -16,12 +16,13 @@ from pipeline.use_cases.run_documents import RunUseCase
 
 __all__ = ["RetryRun"]
 
-# Where a run that is retried from a stage begins. A version belongs to the run that registered it, so that the stages
-# behind the registration begin there; a training needs the jobs that planning makes.
+# Stage that a retry begins with instead of the requested one. A version belongs to the run that registered it, so a
+# retry of a stage after ``register`` begins at ``register``; ``train`` needs the jobs that ``plan`` makes.
 _ENTRIES: Mapping[StageName, StageName] = MappingProxyType(
     {"train": "plan", "smoke_test": "register", "promote": "register"}
 )
-# Documents that each stage makes, below the run's folder. Candidates' stay: training goes on with what is there.
+# Documents that each stage writes, relative to the run's folder. Files of candidates are not among them: a retry copies
+# them, so that training continues with them.
 _PRODUCTS: Mapping[StageName, Sequence[str]] = MappingProxyType(
     {
         "plan": ("plan.json",),
@@ -61,18 +62,19 @@ class RetryRun(RunUseCase):
     def __call__(self, run: str, stage: str | None = None, *, by: str = "") -> str:
         """Start the new run, and return its name.
 
-        From ``validate`` on the upload is copied onto its own key, which starts a run as any upload does, with the
-        settings that are stored now. From a later stage on the new run has copies of what the stages before have made.
+        To retry from ``validate``, the upload is copied onto its own key, which starts a run as any upload does, with
+        the settings that are stored now. To retry from a later stage, the new run gets copies of the documents of the
+        stages before it.
 
         Args:
             run: Name of the ended run.
-            stage: Stage to begin with; None for the one that failed, or else the latest before it whose inputs are
-                there, and for ``validate`` of a run that did not fail.
-            by: Who retries it, for the new run's timeline.
+            stage: Stage to begin with. None for the failed stage, or the latest stage before it whose inputs exist;
+                ``validate`` if no stage failed.
+            by: Name of the person, for the new run's timeline.
 
         Raises:
             NotFoundError: There is no such run, or its upload is gone: replaced versions are kept for 30 days.
-            ConflictError: The run is going, or what the stage reads is not there.
+            ConflictError: The run is still running, or an input of the stage is missing.
             InputError: There is no such stage.
         """
         earlier = self.runs.get(run)

@@ -1,1 +1,1 @@
-"""Use cases that run by the clock."""
+"""Use cases that run on a schedule."""

@@ -1,4 +1,4 @@
-"""Use case: rollouts whose time is over, or that exceed a bound, end."""
+"""Use case: end the rollouts whose time is over or that exceed a bound."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ class CheckRollouts:
                 moved = rollouts.stop(rollout, reason=error.message)
         else:
             moved = rollouts.stop(rollout, reason=_reason(rollout, verdict))
-        if moved is None:  # somebody else has ended it
+        if moved is None:  # a person or another call ended it meanwhile
             return None
         if verdict.outcome == "breached":
             return EndedRollout(rollout, "rolled_back", verdict.reason)

@@ -15,7 +15,7 @@ from pipeline.registry.model_registry import ModelRegistry
 
 __all__ = ["Purge", "PurgeVersions"]
 
-_BATCH = 500  # versions that are read at once, and enough for one call
+_BATCH = 500  # versions per read; a call that has purged this many ends
 
 
 class Purge(NamedTuple):
@@ -23,7 +23,7 @@ class Purge(NamedTuple):
 
     Attributes:
         versions: Names of the purged versions.
-        failures: Error by tenant, of those whose versions were not purged; the next call tries them again.
+        failures: Error by tenant, for tenants whose versions could not be purged; the next call tries them again.
     """
 
     versions: Sequence[str]
@@ -34,10 +34,10 @@ class Purge(NamedTuple):
 class PurgeVersions:
     """Delete the files of deleted versions, unless another version of the tenant has the same content.
 
-    A run may register a version with the same content meanwhile. It finds either the file, or that it is gone, and then
-    never becomes READY. So that it finds the file, references are looked up once more after the deletion, and a file
-    that has got one is restored from its version in the bucket. That version's id is noted before the deletion: whoever
-    goes on after an interruption restores it as well.
+    A run may register a version with the same content at the same time. If that version's file is missing, the version
+    never becomes READY. To prevent this, references are looked up again after the deletion, and a file that is
+    referenced again is restored from its object version in the bucket. The object version's id is recorded before the
+    deletion, so that the call after an interrupted one can restore the file too.
 
     Attributes:
         registry: Registry of the stack.
@@ -50,7 +50,7 @@ class PurgeVersions:
     def __call__(self) -> Purge:
         """Purge the versions that are due, about 500 at most. Idempotent.
 
-        One tenant's error does not keep others back: where versions could not be purged, further ones are.
+        An error of one tenant does not stop the purge of the others.
         """
         purged: list[str] = []
         failures: dict[str, Exception] = {}
@@ -86,7 +86,7 @@ class PurgeVersions:
         return sorted(purged)
 
     def _stored_files(self, version: OverdueVersion) -> Mapping[str, str]:
-        """Return the id of the object's version by key, those of an interrupted purge included."""
+        """Return the object version's id by key, including those that an interrupted purge recorded."""
         stored = dict(version.purged_files)
         for key in version.record.files:
             with suppress(ObjectNotFoundError):
@@ -94,7 +94,7 @@ class PurgeVersions:
         return stored
 
     def _referenced(self, tenant: str, purged: Collection[str]) -> set[str]:
-        """Return the files of a tenant's versions but those that are purged. One in its grace period counts."""
+        """Return the files of a tenant's versions, except the purged ones. A version in its grace period counts."""
         records = self.registry.records(tenant)
         return {key for record in records if record.full_name not in purged for key in record.files}
 
