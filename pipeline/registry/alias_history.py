@@ -1,4 +1,4 @@
-"""Names of a model's aliases, the history of their moves, and what a move writes beside its alias."""
+"""Names of a model's aliases, the history of their moves, and the writes that accompany a move."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ __all__ = [
 LIVE = "live"
 TICK = timedelta(microseconds=1)  # resolution of the times of moves
 MAX_REASON = 500  # characters
-ALIAS_STATE = ("version", "at", "rollout")  # attributes of an alias that a write requires as they were read
+ALIAS_STATE = ("version", "at", "rollout")  # attributes of an alias that must not have changed since they were read
 _ALIAS = re.compile(r"[a-z](?:[a-z0-9_-]{0,30}[a-z0-9])?")
-_PAGE = 50  # moves read at once
+_PAGE = 50  # moves per read
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +84,7 @@ def check_reason(reason: str) -> str:
 
 
 class AliasHistory:
-    """Reads the moves of aliases. All reads are strongly consistent, and read no more pages than they return."""
+    """Reads the moves of aliases. Reads are strongly consistent, and read no more pages than needed."""
 
     def __init__(self, table: Table) -> None:
         self._table = table
@@ -118,8 +118,8 @@ class AliasHistory:
         Args:
             tenant: Tenant of the model.
             model: Name of the model.
-            alias: Moves of this alias, in a page that may have fewer than ``limit``; of all by default.
-            limit: Maximum number of moves, and of those that are read.
+            alias: Return only moves of this alias, so that a page may have fewer than ``limit``; None for all aliases.
+            limit: Maximum number of moves to read.
             after: Position after which the page begins.
         """
         pk, prefix = history_prefix(tenant, model)
@@ -149,7 +149,7 @@ class AliasHistory:
 
 @dataclass(frozen=True, slots=True)
 class RolloutWrites:
-    """What a move of an alias writes about rollouts: to the alias ``live``, if it is another one, and the summary."""
+    """Writes of a move that concern rollouts: to the alias ``live``, if another alias moves, and to the summary."""
 
     live: UpdateRequest | None = None
     summary_values: Mapping[str, object] = field(default_factory=dict)
@@ -157,7 +157,7 @@ class RolloutWrites:
 
 
 def end_of_rollout(table: Table, alias: AliasRef) -> RolloutWrites:
-    """Return the writes by which a move ends the rollout that it contradicts.
+    """Return the writes with which a move ends the rollout that conflicts with it.
 
     A move of ``live`` replaces the item that holds the rollout. A move of ``canary`` or ``shadow`` ends a rollout
     of that mode.
@@ -176,7 +176,7 @@ def end_of_rollout(table: Table, alias: AliasRef) -> RolloutWrites:
 
 
 def put_move(tenant: str, model: str, move: AliasMove) -> PutRequest:
-    """Return the write that adds a move to the history; its condition fails if the move is there."""
+    """Return the write that adds a move to the history; it fails if the history has the move already."""
     pk, prefix = history_prefix(tenant, model)
     moved_at = format_time(move.at)
     values = {**move.model_dump(exclude={"at"}), "at": moved_at}

@@ -41,8 +41,9 @@ class Aliases:
     """Moves aliases atomically.
 
     A move is one transaction of four items: the alias, its entry in the history, the model's summary, and a check that
-    the version is neither archived nor deleted. Each is conditional on what was read before; a move that another one
-    overtook is tried again. The summary has all aliases of its model: archiving a version excludes a move to it.
+    the version is neither archived nor deleted. Each is conditional on what was read before; a move is retried if
+    another writer was first. The summary has all aliases of its model, so that a version cannot be archived while an
+    alias moves to it.
 
     Args:
         store: Where the registry is stored.
@@ -74,7 +75,7 @@ class Aliases:
             AliasMovedError: The alias is not at ``expected``.
             NotFoundError: The tenant has no such version.
             ConflictError: The version is archived, or not READY.
-            IntegrityError: Its artifact is gone.
+            IntegrityError: The version's artifact is missing or has the wrong size.
             TransientError: Too many writers compete.
         """
         check_alias(alias.alias)
@@ -106,7 +107,7 @@ class Aliases:
             OlderUploadError: The alias has pointed to a version from a newer upload; it stays.
             NotFoundError: The tenant has no such version.
             ConflictError: The version is archived, or not READY.
-            IntegrityError: Its artifact is gone.
+            IntegrityError: The version's artifact is missing or has the wrong size.
             TransientError: Too many writers compete.
         """
         self._check_artifact(alias, version)
@@ -127,7 +128,7 @@ class Aliases:
         Args:
             target: The version.
             alias: The alias.
-            stored: Its item.
+            stored: Item of the alias; None if the alias does not exist.
 
         Raises:
             OlderUploadError: The alias has pointed to a version from a newer upload.
@@ -143,7 +144,7 @@ class Aliases:
         """Begin a rollout in one transaction; return False if another writer was first.
 
         Args:
-            target: Its version.
+            target: Version to roll out.
             rollout: The rollout.
             live: Item of the alias ``live``.
             note: Who begins it, and why.
@@ -159,13 +160,13 @@ class Aliases:
             ),
             summary_values={"rollout": begun},
         )
-        earlier = self._earlier_after_move(named, stored) or [live["version"]]  # rolling a first rollout back ends it
+        earlier = self._earlier_after_move(named, stored) or [live["version"]]  # with none, roll back to the live one
         return self._write(target, named, stored, earlier, note, rollout=writes) is not None
 
     def write_move(
         self, alias: AliasRef, version: int, stored: Item | None, note: tuple[str, str]
     ) -> tuple[AliasMove] | None:
-        """Move an alias in one transaction, which ends a rollout that depends on it; None if another writer was first.
+        """Move an alias and end the conflicting rollout in one transaction; None if another writer was first.
 
         Args:
             alias: The alias.
@@ -181,10 +182,10 @@ class Aliases:
         return self._write(target, alias, stored, self._earlier_after_move(alias, stored), note)
 
     def roll_back(self, alias: AliasRef, *, by: str, reason: str = "", expected: Expected = ANY_VERSION) -> AliasMove:
-        """Point an alias to the version before its present one.
+        """Point an alias to the version that it pointed to before.
 
-        Repeated, it goes back further: after the promotions of 1, 2 and 3 two rollbacks lead to 1. Not idempotent
-        without ``expected``.
+        Each call goes back one more version: after promotions of 1, 2 and 3, two rollbacks lead to 1. Idempotent only
+        with ``expected``.
 
         Args:
             alias: Alias to move.
@@ -195,9 +196,9 @@ class Aliases:
         Raises:
             InputError: The reason is too long.
             AliasMovedError: The alias is not at ``expected``.
-            NotFoundError: The alias does not exist, or the version before is deleted.
-            ConflictError: There is no version before, or it is archived.
-            IntegrityError: The artifact of the version before is gone.
+            NotFoundError: The alias does not exist, or the previous version is deleted.
+            ConflictError: There is no previous version, or it is archived.
+            IntegrityError: The artifact of the previous version is missing or has the wrong size.
             TransientError: Too many writers compete.
         """
         check_reason(reason)
@@ -224,12 +225,13 @@ class Aliases:
         return _version_of(self._store.table.get(*alias.key))
 
     def names(self, tenant: str, model: str, summary: Item) -> Mapping[str, int]:
-        """Return the version of each alias by the model's summary.
+        """Return the version number by alias.
 
         Args:
             tenant: Tenant of the model.
             model: Name of the model.
-            summary: Item of the model; one that an older release wrote has no aliases, which are then read.
+            summary: Item of the model. If an older release wrote it, it lacks the aliases, and they are read from the
+                table.
         """
         if (names := summary.get("aliases")) is not None:
             return dict(names)
@@ -254,10 +256,10 @@ class Aliases:
         Args:
             target: Version to point to.
             alias: Alias to move.
-            stored: Its item as it was read.
+            stored: Item of the alias as it was read; None if the alias does not exist.
             earlier: Versions to which rollbacks lead, the next one first.
             note: Who moves the alias, and why.
-            rollout: Writes that begin a rollout; by default the move ends one that it contradicts.
+            rollout: Writes that begin a rollout; by default, writes that end a conflicting rollout.
         """
         by, reason = note
         rollout = rollout or end_of_rollout(self._store.table, alias)
@@ -291,7 +293,7 @@ class Aliases:
         return (move,) if self._store.table.write_all(writes) else None
 
     def _time_after(self, stored: Item | None) -> datetime:
-        """Return the time, or where clocks disagree the first one after the alias's last move."""
+        """Return the current time, or the first time after the alias's last move if a clock was ahead."""
         now = self._store.now().astimezone(UTC)
         return now if stored is None or "at" not in stored else max(now, datetime.fromisoformat(stored["at"]) + TICK)
 

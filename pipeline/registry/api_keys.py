@@ -28,12 +28,12 @@ from pipeline.registry.roles import DEFAULT_ROLE, ROLES, check_role, role_of
 __all__ = ["MAX_MODELS", "ROTATION_OVERLAP", "ApiKey", "ApiKeys", "Principal"]
 
 ROTATION_OVERLAP = timedelta(days=1)
-MAX_MODELS = 100  # that a caller may be limited to: an authorizer's answer has at most 8 KB
+MAX_MODELS = 100  # models that a caller may be limited to; an authorizer's response has at most 8 KB
 _MAX_PRINCIPAL = 200  # characters
 _PREFIX_LENGTH = 11  # "md_" and 8 of 43 characters: identifies a key, and does not help to guess it
 _LISTING = "API-KEY"
-_OLD_LISTING = "KEY"  # of keys that an older release made, which have no reference in their tenant's list
-_MOVED = 500  # keys of an older release that one change moves
+_OLD_LISTING = "KEY"  # keys of an older release, without references in their tenant's list
+_MOVED = 500  # keys of an older release that one call migrates
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -64,9 +64,9 @@ class ApiKey:
         role: Role of the caller (registry.roles).
         permissions: Permissions of the role.
         models: Models that the caller may see; empty for all of the tenant.
-        created_at: ISO 8601.
-        valid_until: ISO 8601; None if the key does not expire.
-        revoked_at: ISO 8601; None while the key is valid.
+        created_at: Time of creation, ISO 8601.
+        valid_until: Time of expiry, ISO 8601; None if the key does not expire.
+        revoked_at: Time of revocation, ISO 8601; None if the key was not revoked.
     """
 
     prefix: str
@@ -174,7 +174,8 @@ class ApiKeys:
         """Return a page of keys, newest first, revoked and expired ones included.
 
         Args:
-            tenant: Keys of one tenant, strongly consistent; by default those of all, which may be a second old.
+            tenant: Tenant whose keys to return, strongly consistent; None for the keys of all tenants, which may be a
+                second old.
             limit: Maximum number of keys.
             after: Position after which the page begins.
         """
@@ -199,12 +200,12 @@ class ApiKeys:
         """Return the valid key with this prefix.
 
         Raises:
-            NotFoundError: There is none.
+            NotFoundError: No valid key has the prefix.
         """
         return _api_key(self._find_valid(prefix)[0])
 
     def rotate(self, prefix: str, *, overlap: timedelta = ROTATION_OVERLAP) -> str:
-        """Create a key like the valid one with this prefix, and return it; the old one expires after the overlap.
+        """Create a key like the valid key with this prefix, and return it; the old key expires after the overlap.
 
         Args:
             prefix: First characters of the key.
@@ -246,13 +247,13 @@ class ApiKeys:
         for key_sha256, listed_at in references:
             self._table.delete(*api_key_key(key_sha256))
             self._table.delete(*key_prefix_key(listed_at.rpartition("#")[2], key_sha256))
-            self._table.delete(pk, f"{prefix}{listed_at}")  # last: it leads to the others
+            self._table.delete(pk, f"{prefix}{listed_at}")  # last: the other items are found by it
         return len(references)
 
     def add_references(self, *, limit: int = _MOVED) -> int:
         """Add the references to keys of an older release, and return the number of these keys. Idempotent.
 
-        Each key is one transaction, which fails if the key was moved or deleted meanwhile.
+        Each key is one transaction, which writes nothing if another call migrated or deleted the key meanwhile.
 
         Args:
             limit: Maximum number of keys.
@@ -272,7 +273,7 @@ class ApiKeys:
         return valid
 
     def _find(self, prefix: str) -> Sequence[Item]:
-        """Return the keys with a prefix; one of an older release may have no reference, and those keys are read."""
+        """Return the keys with a prefix; if no reference has it, search the keys of an older release."""
         if len(prefix) != _PREFIX_LENGTH:
             return ()
         references = self._table.query(*key_prefix_key(prefix, ""))

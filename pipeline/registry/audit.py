@@ -19,7 +19,7 @@ from pipeline.contracts.table_keys import audit_key
 __all__ = ["OPERATORS", "AuditEntry", "AuditLog", "AuditedTable", "Outcome"]
 
 Outcome = Literal["allowed", "denied"]
-OPERATORS = "_"  # in place of a tenant: what operators do to the stack; no tenant has this name
+OPERATORS = "_"  # in the field ``tenant``, for operators' changes to the stack; not a valid name of a tenant
 _RETENTION = timedelta(days=365)
 _LISTED_DAYS = 31
 _PAGE = 100
@@ -33,7 +33,7 @@ class AuditEntry:
 
     Attributes:
         at: Time of the call, ISO 8601.
-        tenant: Tenant of the caller, or the one that an operator's command changed; OPERATORS for the stack itself.
+        tenant: Tenant of the caller, or the tenant that an operator's command changed; OPERATORS for the stack itself.
         principal: Name of the API key's holder, or of the person at the command line.
         action: What was called, such as ``promote`` or ``POST /v2/models/{model}/infer``.
         resource: What it was called for, such as ``adult@3``.
@@ -51,9 +51,9 @@ class AuditEntry:
 
 
 class AuditedTable:
-    """A Table that writes an entry of the audit log in one transaction with the change that it is about.
+    """A Table that writes an entry of the audit log in the transaction of the change that the entry records.
 
-    Deletions, and increments of counters, are no such changes.
+    Deletions and increments of counters do not write the entry.
 
     Args:
         table: The table.
@@ -74,7 +74,7 @@ class AuditedTable:
 
     @property
     def is_pending(self) -> bool:
-        """Return whether there is an entry that no change has taken along yet."""
+        """Return whether an entry waits for a change to be written with."""
         return self._entry.get() is not None
 
     def put_alone(self, item: Item) -> None:
@@ -119,7 +119,7 @@ class AuditedTable:
         if not self.is_pending:
             return self._table.update(pk, sk, values, remove=remove, only_if=only_if)
         request = UpdateRequest(key=(pk, sk), values=values, remove=remove, only_if=only_if)
-        return any(self.write_all([request]) for _ in range(2))  # a transaction also fails where another is under way
+        return any(self.write_all([request]) for _ in range(2))  # a transaction also fails if another conflicts
 
     def increment(self, pk: str, sk: str, amounts: Mapping[str, float], values: Mapping[str, Any]) -> None:
         """Add to numbers of an item."""
@@ -186,8 +186,8 @@ class AuditLog:
     def beside_change(self, action: str, resource: str, *, caller: tuple[str, str]) -> Iterator[None]:
         """Run the block, and add an entry in the transaction of the first change that it writes.
 
-        So a change is never without its entry. A block that changes nothing in an AuditedTable has its entry added at
-        its end; one that raises before it changes anything has none.
+        Therefore no change lacks its entry. If the block changes nothing in the AuditedTable, the entry is added at the
+        end of the block; if the block raises before it changes anything, no entry is added.
 
         Args:
             action: What is called.
@@ -229,7 +229,8 @@ class AuditLog:
         """Return entries, newest first.
 
         Args:
-            tenant: Entries of one tenant; by default those of all tenants of the last month, which may be a second old.
+            tenant: Tenant whose entries to return; None for the entries of all tenants of the last month, which may be
+                a second old.
             limit: Maximum number of entries.
         """
         if tenant is None:

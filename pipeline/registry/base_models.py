@@ -29,7 +29,7 @@ def resolve_base_model(reference: str, *, tenant: str, registry: ModelRegistry, 
     Args:
         reference: ``tenant/model``, ``tenant/model@alias`` or ``tenant/model@number``; without a selector the live
             version.
-        tenant: Tenant of the run; the model must be its own.
+        tenant: Tenant of the run; the model must belong to it.
         registry: Registry of models.
         artifacts: Bucket that holds the version's training artifacts.
 

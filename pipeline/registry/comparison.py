@@ -21,13 +21,13 @@ _ABSENT = object()
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class VersionFacts:
-    """What a comparison needs of a version; documents of its run that are gone are empty.
+    """Facts about a version for a comparison. A field is empty if the document that it is read from was deleted.
 
     Attributes:
         version: Record with its signature.
         card: Model card.
         spec: Settings of the run as JSON, defaults included.
-        latency_us: Median time for one row on one thread, in microseconds, as it was measured for the selection.
+        latency_us: Median time for one row on one thread, in microseconds, measured for the selection.
     """
 
     version: ModelVersion
@@ -49,7 +49,7 @@ def read_facts(version: ModelVersion, artifacts: ObjectStore) -> VersionFacts:
 
 
 def compare_versions(before: VersionFacts, after: VersionFacts) -> Document:
-    """Return what differs between two versions.
+    """Return the differences between two versions.
 
     Args:
         before: First version.
@@ -57,8 +57,8 @@ def compare_versions(before: VersionFacts, after: VersionFacts) -> Document:
 
     Returns:
         ``model``, ``versions``, and the sections ``data``, ``spec``, ``metrics``, ``size`` and ``latency``. A section
-        maps a name to ``{"before", "after"}``: of data and spec only what differs, of the others everything. What one
-        version lacks is None.
+        maps a name to ``{"before", "after"}``. ``data`` and ``spec`` have only the values that differ, the other
+        sections all values. A value that a version lacks is None.
     """
     first, second = before.version, after.version
     return {

@@ -1,4 +1,4 @@
-"""What every part of the registry works with, and how a contested write is retried."""
+"""Storage of the registry, and retries of contested writes."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ class RegistryStore:
     """Where a registry is stored.
 
     Attributes:
-        table: Its table.
-        artifacts: Bucket of its files.
-        now: Returns the time.
-        pause: Waits so many seconds between attempts.
+        table: Table of the registry.
+        artifacts: Bucket of the registry's files.
+        now: Returns the current time, UTC.
+        pause: Sleeps for a number of seconds, between attempts.
     """
 
     table: Table
@@ -36,7 +36,7 @@ class RegistryStore:
     pause: Callable[[float], None] = time.sleep
 
     def retry(self, attempt: Callable[[], _T | None]) -> _T:
-        """Call ``attempt`` until no other writer is first.
+        """Call ``attempt`` until it succeeds.
 
         Args:
             attempt: Reads and writes conditionally; returns None or False if another writer was first.

@@ -1,4 +1,4 @@
-"""What a person decides about versions: archive, delete and restore them, and tag them or their model."""
+"""Archive, delete and restore versions, and tag versions or models, as a person decides."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ GRACE_PERIOD = timedelta(days=7)
 MAX_TAGS = 50
 _TAG_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:/-]{0,63}")
 _MAX_TAG_VALUE = 256  # characters
-_LISTING = "DELETED"  # of deleted versions, in the listing index, by the end of their grace period
+_LISTING = "DELETED"  # deleted versions in the listing index, sorted by the end of their grace period
 _DELETED = ("deleted_at", "deleted_by", "restorable_until", "listing", "listed_at", "expires_at")
-_STATE = ("archived_at", "archived_by", *_DELETED)  # attributes beside a version's record
+_STATE = ("archived_at", "archived_by", *_DELETED)  # attributes of a version's item beside its record
 
 
 @dataclass(frozen=True)
@@ -33,8 +33,8 @@ class OverdueVersion:
     """A deleted version whose grace period is over.
 
     Attributes:
-        tenant: Tenant of its model.
-        item: Its item.
+        tenant: Tenant of the model.
+        item: Item of the version.
     """
 
     tenant: str
@@ -42,16 +42,16 @@ class OverdueVersion:
 
     @cached_property
     def record(self) -> VersionRecord:
-        """Its record.
+        """Record of the version.
 
         Raises:
-            ValueError: It is damaged.
+            ValueError: The record is damaged.
         """
         return parse_version(self.item)
 
     @property
     def purged_files(self) -> Mapping[str, str]:
-        """Return the id of the object's version by key, of files that may have been deleted already."""
+        """Return the object version's id by key, for files that a purge may have deleted already."""
         files: Mapping[str, str] = self.item.get("purged_files", {})
         return files
 
@@ -72,8 +72,8 @@ def check_tags(tags: Mapping[str, str]) -> None:
 class VersionLifecycle:
     """Archives, deletes, restores and tags versions.
 
-    Archiving and deleting exclude aliases: both are one transaction that requires that the model's aliases are as they
-    were read, and a move of an alias requires that the version is neither archived nor deleted.
+    No alias can point to an archived or deleted version: archiving and deleting are transactions that fail if the
+    model's aliases changed after they were read, and a move of an alias fails if its version is archived or deleted.
 
     Args:
         store: Where the registry is stored.
@@ -111,7 +111,7 @@ class VersionLifecycle:
         return self._store.retry(attempt)
 
     def delete(self, tenant: str, model: str, version: int, *, by: str) -> tuple[VersionRecord, datetime]:
-        """Delete a version after a grace period, in which ``restore`` undoes it. Idempotent.
+        """Delete a version after a grace period, during which ``restore`` can undo the deletion. Idempotent.
 
         Args:
             tenant: Tenant of the model.
@@ -171,7 +171,7 @@ class VersionLifecycle:
         return self._store.retry(attempt)
 
     def overdue(self, *, limit: int) -> Iterator[Sequence[OverdueVersion]]:
-        """Yield batches of deleted versions of all tenants whose grace period is over. They can be restored no more.
+        """Yield batches of deleted versions of all tenants whose grace period is over; nobody can restore them.
 
         Args:
             limit: Maximum number of versions of a batch.
@@ -182,7 +182,8 @@ class VersionLifecycle:
             listed = table.listing(_LISTING, limit=limit, before=before)
             before = listed[-1]["listed_at"] if len(listed) == limit else None
             items = table.get_all([(item["pk"], item["sk"]) for item in listed])
-            # The index may be late: a version may be restored since, or deleted anew with another grace period.
+            # The index is eventually consistent: a version may have been restored, or deleted again with a new grace
+            # period.
             yield [
                 OverdueVersion(item["pk"].split("#")[1], item)
                 for item in items
@@ -190,14 +191,14 @@ class VersionLifecycle:
             ]
 
     def note_purge(self, version: OverdueVersion, files: Mapping[str, str]) -> bool:
-        """Note the files of an overdue version before they are deleted; from now on nobody can restore it.
+        """Record the files of an overdue version before they are deleted; from now on nobody can restore it.
 
         Args:
             version: The version.
             files: Id of the object's version by key.
 
         Returns:
-            False if it was restored or purged meanwhile.
+            False if the version was restored or purged meanwhile.
         """
         key = version_key(version.record.tenant, version.record.model, version.record.version)
         return self._store.table.update(*key, {"purged_files": dict(files)}, only_if={"listing": _LISTING})
@@ -219,7 +220,7 @@ class VersionLifecycle:
             remove: Names of tags to remove; absent ones are ignored.
 
         Returns:
-            All tags that it has now.
+            All tags of the version or model after the change.
 
         Raises:
             InputError: A tag is invalid, or there are more than MAX_TAGS.
@@ -241,7 +242,7 @@ class VersionLifecycle:
 
     def _tagged_item(self, tenant: str, model: str, version: int | None) -> Item:
         if version is not None:
-            self._versions.record(tenant, model, version)  # not a deleted one
+            self._versions.record(tenant, model, version)  # raises for a deleted version
             return self._versions.item(tenant, model, version)
         item = self._store.table.get(*model_key(tenant, model))
         if item is None:
@@ -251,7 +252,7 @@ class VersionLifecycle:
     def _write_unless_aliased(
         self, record: VersionRecord, values: Mapping[str, object], *, required: Mapping[str, None]
     ) -> VersionRecord | None:
-        """Set attributes beside a record unless an alias points to it; None if another writer was first."""
+        """Set attributes of a version's item unless an alias points to it; None if another writer was first."""
         tenant, model, version = record.tenant, record.model, record.version
         summary = self._store.table.get(*model_key(tenant, model))
         assert summary is not None, "a registered version has a summary"

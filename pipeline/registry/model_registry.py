@@ -28,7 +28,7 @@ from pipeline.registry.versions import Versions
 
 __all__ = ["MAX_RECORD_BYTES", "ModelRegistry"]
 
-MAX_RECORD_BYTES = 32 << 10  # of a version's JSON; a DynamoDB item has at most 400 KB
+MAX_RECORD_BYTES = 32 << 10  # size of a version's JSON; a DynamoDB item has at most 400 KB
 _LISTING = "MODEL"
 _MAX_CACHED_SIGNATURES = 4  # signatures of wide tables are large
 
@@ -47,10 +47,10 @@ class ModelRegistry:
         lifecycle: Archiving, deleting and tagging of versions.
 
     Args:
-        table: Its table.
-        artifacts: Bucket of its files.
-        now: Returns the time.
-        pause: Waits so many seconds between attempts.
+        table: Table of the registry.
+        artifacts: Bucket of the registry's files.
+        now: Returns the current time, UTC.
+        pause: Sleeps for a number of seconds, between attempts.
     """
 
     def __init__(
@@ -119,7 +119,7 @@ class ModelRegistry:
         """Return the version that ``alias`` points to.
 
         Raises:
-            NotFoundError: The alias points to none.
+            NotFoundError: The alias or its version does not exist.
             IntegrityError: The file of its signature is missing or changed.
         """
         version = self.aliases.version(AliasRef(tenant, model, alias))
@@ -146,8 +146,8 @@ class ModelRegistry:
             tenant: Models of one tenant, sorted by name; by default models of all tenants, latest registration first.
             task: Models whose newest version has this task.
             tags: Models with all these tags, each a name, a value, or ``name=value``.
-            limit: Maximum number of models, and of those that are read: a page with a filter may have fewer.
-            after: Position after which the page begins; of one tenant a model's name.
+            limit: Maximum number of models to read; a page with a filter may have fewer.
+            after: Position after which the page begins; with ``tenant``, the name of a model.
         """
 
         def parse(items: Sequence[Item]) -> list[ModelSummary]:
@@ -178,13 +178,13 @@ class ModelRegistry:
         for summary in self.models(tenant):
             partition, _ = version_key(tenant, summary.model, 0)
             keys = [(item["pk"], item["sk"]) for item in self._store.table.query(partition)]
-            for key in (*keys, model_key(tenant, summary.model)):  # the summary last: it leads to the others
+            for key in (*keys, model_key(tenant, summary.model)):  # the summary last: the other items are found by it
                 self._store.table.delete(*key)
             deleted += len(keys) + 1
         return deleted
 
     def _move_large_signature(self, draft: ModelVersion) -> VersionRecord:
-        """Return the draft's record; a record over MAX_RECORD_BYTES has its signature in a file of the bucket."""
+        """Return the draft's record; above MAX_RECORD_BYTES, its signature is moved to a file in the bucket."""
         record = VersionRecord(**dict(draft))
         if len(record.model_dump_json().encode()) <= MAX_RECORD_BYTES:
             return record
@@ -231,7 +231,7 @@ class ModelRegistry:
         return PutRequest(item=item, only_if_absent=True)
 
     def _task(self, summary: ModelSummary) -> str | None:
-        """Return the task of a model's newest version; that of one which an older release registered is read."""
+        """Return the task of a model's newest version; read the version if an older release wrote the summary."""
         if summary.task is not None:
             return summary.task
         try:

@@ -14,7 +14,7 @@ def promotion_blocker(spec: JobSpec, selection: Selection, against_live: LiveCom
     """Return why a person must decide on the promotion; None if the version may go live automatically.
 
     Args:
-        spec: What train.yaml says.
+        spec: Settings from train.yaml.
         selection: The winner of the run.
         against_live: Comparison with the live version on the test rows; None if there is none.
     """
@@ -30,7 +30,7 @@ def promotion_blocker(spec: JobSpec, selection: Selection, against_live: LiveCom
 
 
 def rollout_rule(spec: JobSpec) -> RolloutRule | None:
-    """Return how a version is rolled out beside the live one; None if it replaces that at once."""
+    """Return how a version is rolled out beside the live one; None if it replaces the live one at once."""
     if spec.promote not in ROLLOUT_MODES:
         return None
     return RolloutRule(mode=spec.promote, **spec.canary.model_dump())

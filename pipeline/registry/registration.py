@@ -20,7 +20,7 @@ def build_lineage(run: str, *, upload: Upload, dataset: Dataset, spec: bytes, co
 
     Args:
         run: Name of the run.
-        upload: Object that started it.
+        upload: Object that started the run.
         dataset: Data set that was trained on.
         spec: JSON document of the JobSpec with its defaults.
         code_version: Version of modeldrop.

@@ -14,7 +14,7 @@ ROLES: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "reader": ("read",),
         "predictor": ("predict", "read"),
         "publisher": ("predict", "publish", "read"),  # uploads, promotions, rollbacks, cancellations, tags
-        "owner": ("manage", "predict", "publish", "read"),  # and deletions
+        "owner": ("manage", "predict", "publish", "read"),  # also deletions and grants to other tenants
     }
 )
 DEFAULT_ROLE = "predictor"
@@ -24,7 +24,7 @@ def check_role(name: str) -> str:
     """Return ``name`` if it is a role.
 
     Raises:
-        InputError: It is none.
+        InputError: It is not a role.
     """
     if name not in ROLES:
         raise InputError(f"'{name[:32]}' is not a role: {', '.join(ROLES)} are expected")

@@ -1,4 +1,4 @@
-"""Tenants: their status, the gateway key that carries their limits. Standard library only, for the authorizer."""
+"""Tenants: their status, and the gateway key that limits their requests. Standard library only, for the authorizer."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ __all__ = [
 
 ACTIVE = "ACTIVE"
 SUSPENDED = "SUSPENDED"
-DELETED = "DELETED"  # its deletion has begun, or has ended within the last hour
+DELETED = "DELETED"  # the tenant is being deleted, or was deleted within the last hour
 TIERS = ("basic", "standard", "premium")  # usage plans of the template
 DEFAULT_TIER = "standard"
-SHARED_ROLES = ("predictor", "reader")  # that another tenant may have on a model
-MAX_SHARED = 50  # models shared with one tenant: an authorizer's answer has at most 8 KB
+SHARED_ROLES = ("predictor", "reader")  # roles that another tenant may have on a model
+MAX_SHARED = 50  # models shared with one tenant; an authorizer's response has at most 8 KB
 _ATTEMPTS = 10
-_DELETION_REMEMBERED = timedelta(hours=1)  # what was signed for a tenant is valid for 15 minutes
+_DELETION_REMEMBERED = timedelta(hours=1)  # longer than the 15 minutes that a signed upload is valid
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -48,9 +48,9 @@ class Tenant:
         tenant: Name.
         status: ACTIVE, SUSPENDED, or DELETED while it is being deleted; the keys of the last two are refused.
         tier: Usage plan: basic, standard or premium.
-        gateway_key: Opaque key of API Gateway, which counts the tenant's requests; it opens nothing by itself.
+        gateway_key: Opaque key of API Gateway, which counts the tenant's requests by it; it grants no access.
         created_at: ISO 8601.
-        shared: Roles on models that other tenants share with it, by ``owner/model``.
+        shared: Roles on models that other tenants share with this one, by ``owner/model``.
     """
 
     tenant: str
@@ -71,7 +71,7 @@ class Tenants:
 
     Args:
         table: Table of the registry.
-        now: Returns the time.
+        now: Returns the current time, UTC.
     """
 
     def __init__(self, table: Table, *, now: Clock = utc_now) -> None:
@@ -86,7 +86,7 @@ class Tenants:
     def status(self, tenant: str) -> str | None:
         """Return a tenant's status: DELETED also for an hour after its deletion; None if there is no record of it.
 
-        A tenant needs no record while no key was made for it: whoever has AWS credentials may upload for it.
+        A tenant without API keys needs no record: anyone with AWS credentials may upload for it.
         """
         if (stored := self.get(tenant)) is not None:
             return stored.status
@@ -119,10 +119,10 @@ class Tenants:
 
 
 class SharedModels(Tenants):
-    """Shares models with other tenants. A grant is in the items of both: the authorizer reads the grantee's anyway."""
+    """Shares models with other tenants. A grant is also stored in the grantee's item, which the authorizer reads."""
 
     def share(self, owner: str, model: str, tenant: str, role: str | None) -> None:
-        """Grant another tenant a role on a model, or revoke it; known within the seconds that keys are cached.
+        """Grant another tenant a role on a model, or revoke it; effective when cached credentials expire, in seconds.
 
         Args:
             owner: Tenant of the model.
@@ -131,10 +131,10 @@ class SharedModels(Tenants):
             role: predictor or reader; None revokes it.
 
         Raises:
-            InputError: The tenant is the owner, or the role is another.
+            InputError: The tenant is the owner, or the role cannot be granted.
             NotFoundError: There is no such tenant, or no grant to revoke.
-            ConflictError: The owner is suspended, 50 models are shared with the tenant already, or others change its
-                grants all the time.
+            ConflictError: The owner is suspended, 50 models are shared with the tenant already, or other writers were
+                first in every attempt.
         """
         if tenant == owner:
             raise InputError("a model cannot be shared with its own tenant: the name of another tenant is expected")
@@ -165,7 +165,7 @@ class SharedModels(Tenants):
         Args:
             owner: Tenant of the models.
             model: Only this model.
-            limit: Maximum number of grants; a page has fewer where grants were revoked a while ago.
+            limit: Maximum number of entries to read; a page has fewer grants if some were revoked.
             after: Position after which the page begins.
         """
         pk, prefix = grant_prefix(owner, model)
@@ -178,7 +178,7 @@ class SharedModels(Tenants):
         )
 
     def _grant(self, owner: str, model: str, tenant: str, role: str | None) -> Sequence[TableWrite]:
-        """Return the writes of a grant, or of its end."""
+        """Return the writes that grant a role, or revoke it."""
         if (item := self._table.get(*tenant_key(tenant))) is None:
             raise NotFoundError(f"there is no tenant '{tenant}'")
         name, before = f"{owner}/{model}", item.get("shared")
@@ -189,7 +189,7 @@ class SharedModels(Tenants):
         if role is None:
             if name not in (before or {}):
                 raise NotFoundError(f"the model '{model}' is not shared with '{tenant}'")
-            ended = entry | {"expires_at": int(self._now().timestamp())}  # DynamoDB removes it
+            ended = entry | {"expires_at": int(self._now().timestamp())}  # DynamoDB removes the item
             return [change, PutRequest(item=ended)]
         after[name] = role
         if len(after) > MAX_SHARED:
@@ -204,7 +204,7 @@ class TenantAdministration(SharedModels):
     Args:
         table: Table of the registry.
         gateway_keys: API Gateway's keys and usage plans.
-        now: Returns the time.
+        now: Returns the current time, UTC.
     """
 
     def __init__(self, table: Table, gateway_keys: GatewayKeys, *, now: Clock = utc_now) -> None:
@@ -285,7 +285,7 @@ class TenantAdministration(SharedModels):
         return self._set_status(tenant, DELETED)
 
     def forget_grants(self, tenant: str) -> None:
-        """Revoke what a tenant shares and what is shared with it, for a later tenant of this name. Idempotent."""
+        """Revoke all grants by and to a tenant, so that a later tenant of this name has none. Idempotent."""
         for model, grantee in self.grants(tenant):
             self.share(tenant, model, grantee, None)
         stored = self.get(tenant)
@@ -294,9 +294,9 @@ class TenantAdministration(SharedModels):
             self.share(owner, model, tenant, None)
 
     def remove(self, tenant: str) -> None:
-        """Remove a tenant's record and gateway key; what it owns is deleted before. Idempotent.
+        """Remove a tenant's record and gateway key, after everything that it owns was deleted. Idempotent.
 
-        Its deletion is remembered for an hour, for uploads that were signed before.
+        The deletion is recorded for an hour, so that uploads that were signed before are refused.
         """
         self._gateway_keys.delete(tenant)
         pk, sk = tenant_deletion_key(tenant)

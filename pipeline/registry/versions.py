@@ -1,4 +1,4 @@
-"""Records of model versions in the table, with what is said about them since: archived, deleted, tags."""
+"""Records of model versions in the table, with later changes: archived, deleted, tags."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ __all__ = ["Versions", "parse_version", "restorable_until"]
 class Versions:
     """Reads version records.
 
-    A record is immutable but for its smoke test. Archiving and deleting set attributes beside it, which ``record``
-    returns as the status ARCHIVED or DELETED. A deleted version whose grace period is over is gone, although its item
-    and files are deleted a little later.
+    A record is immutable, except that the smoke test makes it READY. Archiving and deleting set attributes of the item
+    beside the record, which are parsed as the status ARCHIVED or DELETED. A deleted version whose grace period is over
+    counts as missing, although its item and files are deleted a little later.
     """
 
     def __init__(self, store: RegistryStore) -> None:
@@ -100,7 +100,7 @@ class Versions:
         return [record.version for record in reversed(records) if record.status == "READY"]
 
     def check_artifact(self, artifact: Artifact) -> None:
-        """Check that an artifact is stored with its size.
+        """Check that an artifact is in the bucket and has the recorded size.
 
         Raises:
             IntegrityError: It is not in the bucket, or has another size.
@@ -120,7 +120,7 @@ class Versions:
 
 
 def parse_version(item: Item) -> VersionRecord:
-    """Return the record of a version's item, with its present status and tags."""
+    """Return the record of a version's item, with the current status and tags."""
     record = VersionRecord.model_validate_json(item["record"])
     changes = {"tags": item["tags"]} if "tags" in item else {}
     if "deleted_at" in item:
@@ -131,10 +131,10 @@ def parse_version(item: Item) -> VersionRecord:
 
 
 def restorable_until(item: Item) -> datetime | None:
-    """Return the end of a deleted version's grace period; None of one that is not deleted.
+    """Return the end of a deleted version's grace period; None if the version is not deleted.
 
-    A damaged date is logged, and the period does not end: nothing is purged, and the version can be restored. An older
-    release let DynamoDB delete the item at ``expires_at``.
+    If the date is damaged, a warning is logged and the period does not end: nothing is purged, and the version can be
+    restored. An older release let DynamoDB delete the item at ``expires_at``.
     """
     if "restorable_until" in item:
         try:

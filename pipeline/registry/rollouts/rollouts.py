@@ -19,14 +19,14 @@ from pipeline.registry.versions import Versions
 
 __all__ = ["LISTING", "Rollouts"]
 
-LISTING = "ROLLOUT"  # of the aliases with a rollout, in the listing index
+LISTING = "ROLLOUT"  # aliases with a rollout in the listing index
 
 
 class Rollouts:
     """Rollouts of new versions beside live ones; a model has at most one.
 
     A rollout is an attribute of the alias ``live``, so that serving reads both at once, and the alias ``canary`` or
-    ``shadow`` points to the new version. Moving ``live`` ends it, whoever does.
+    ``shadow`` points to the new version. Every move of ``live`` ends the rollout.
 
     Args:
         store: Where the registry is stored.
@@ -45,18 +45,18 @@ class Rollouts:
         Args:
             live: The alias ``live`` of the model.
             version: Number of the version.
-            rule: How.
+            rule: Mode, duration and bounds of the rollout.
             by: Name of the run or of the person, for the history.
             only_newer: Refuse a version of an older upload than one that has been live.
 
         Returns:
-            The rollout; of this version the one that runs already, if it has the same rule.
+            The rollout; the existing one if the version is being rolled out with the same rule already.
 
         Raises:
             NotFoundError: There is no such version, or none is live.
             ConflictError: The version is live, archived, or not READY.
             OlderUploadError: ``only_newer``, and a version of a newer upload has been live.
-            IntegrityError: Its artifact is gone.
+            IntegrityError: The version's artifact is missing or has the wrong size.
             TransientError: Too many writers compete.
         """
         tenant, model = live.tenant, live.model
@@ -102,7 +102,7 @@ class Rollouts:
     def stop(self, rollout: Rollout, *, reason: str) -> AliasMove | None:
         """End a rollout without making its version live; None if it has ended already. Idempotent.
 
-        Its alias points to the live version then.
+        Afterwards the rollout's alias points to the live version.
         """
         live, named = (AliasRef(rollout.tenant, rollout.model, alias) for alias in ("live", rollout.mode))
 
@@ -121,7 +121,7 @@ class Rollouts:
         return [rollout for rollout in rollouts if rollout is not None]
 
     def statistics(self, rollout: Rollout) -> RolloutStatistics:
-        """Return what was measured so far."""
+        """Return the measurements so far."""
         item = self._store.table.get(*rollout_key(rollout.tenant, rollout.model, rollout.id)) or {}
         return RolloutStatistics.of({name: item[name] for name in item.keys() - {"pk", "sk", "expires_at"}})
 

@@ -1,4 +1,4 @@
-"""What a rollout's counters say."""
+"""Statistics of a rollout, computed from its counters."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pipeline.contracts.record import Record
 
 __all__ = ["RolloutStatistics", "wilson_lower_bound"]
 
-_Z = 1.645  # one-sided 95 %
+_Z = 1.645  # normal quantile, one-sided 95 %
 _P95 = 0.95
 
 
@@ -19,15 +19,15 @@ class RolloutStatistics(Record):
 
     Attributes:
         live_requests: Requests that the live version responded to while it was measured.
-        new_requests: Requests that the new version had.
-        new_failed: Those that it failed and the live version does not.
+        new_requests: Requests that the new version received.
+        new_failed: Requests that failed with the new version but not with the live version.
         live_p95: 95th percentile of the live version's latency in seconds; None if it is not measured.
-        new_p95: The same of the new version.
+        new_p95: 95th percentile of the new version's latency in seconds; None if it is not measured.
         compared: Rows whose predictions were compared.
         different: Rows whose labels differ; None for values.
         disagreement: Share of different labels, or root mean square difference of values in standard deviations of the
             live version's; None if nothing was compared.
-        dropped: Comparisons that a busy server left out.
+        dropped: Comparisons that a busy server skipped.
     """
 
     live_requests: int = 0
@@ -86,6 +86,6 @@ def _disagreement(counters: Mapping[str, float]) -> float | None:
     mean = counters["live_sum"] / count
     variance = counters["live_squares"] / count - mean * mean
     difference = counters["difference_squares"] / count
-    if variance <= 1e-12 * mean * mean:  # the live values are all alike: measured by their size
+    if variance <= 1e-12 * mean * mean:  # the live values are constant: take the relative difference
         return math.sqrt(difference) / abs(mean) if mean else float(difference > 0)
     return math.sqrt(difference / variance)

@@ -10,16 +10,16 @@ from pipeline.registry.rollouts.statistics import RolloutStatistics, wilson_lowe
 
 __all__ = ["Verdict", "judge"]
 
-_MIN_REQUESTS = 10  # fewer say nothing about failures
-_MIN_MEASURED = 50  # requests of each version for a percentile, and rows for a disagreement
-_MIN_SECONDS = 1e-3  # of a percentile that is too slow: below, the machine's noise decides
+_MIN_REQUESTS = 10  # requests that a failure rate needs to be judged
+_MIN_MEASURED = 50  # requests of each version that a percentile needs, and rows that a disagreement needs
+_MIN_SECONDS = 1e-3  # a faster p95 is never a breach: below this, noise of the machine dominates
 
 
 class Verdict(NamedTuple):
-    """How a rollout stands.
+    """State of a rollout.
 
     Attributes:
-        outcome: ``breached``: a bound is exceeded; ``passed``: its time is over without that; else ``running``.
+        outcome: ``breached``: a bound is exceeded; ``passed``: its time is over without a breach; else ``running``.
         reason: Why, for the history; empty while it runs.
     """
 
@@ -30,7 +30,8 @@ class Verdict(NamedTuple):
 def judge(rollout: Rollout, measured: RolloutStatistics, now: datetime) -> Verdict:
     """Judge a rollout.
 
-    A share exceeds its bound if the lower end of its 95 % interval does, so that a few requests end nothing by chance.
+    A proportion exceeds its bound if the lower end of its 95 % interval does, so that a few requests do not end a
+    rollout by chance.
     """
     breach = _failures(rollout, measured) or _latency(rollout, measured) or _disagreement(rollout, measured)
     if breach:
@@ -45,7 +46,7 @@ def judge(rollout: Rollout, measured: RolloutStatistics, now: datetime) -> Verdi
 def _failures(rollout: Rollout, measured: RolloutStatistics) -> str | None:
     if measured.new_requests < _MIN_REQUESTS:
         return None
-    failed = min(measured.new_failed, measured.new_requests)  # a process may have added one before the other
+    failed = min(measured.new_failed, measured.new_requests)  # a process adds to the counters one after the other
     if wilson_lower_bound(failed, measured.new_requests) <= rollout.max_failures:
         return None
     failure_rate = failed / measured.new_requests

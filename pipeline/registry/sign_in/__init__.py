@@ -1,1 +1,1 @@
-"""Who sends a request: the callers of API keys and of tokens (JWT) of an OpenID Connect issuer."""
+"""Authentication: callers by their API key or by a token (JWT) of an OpenID Connect issuer."""

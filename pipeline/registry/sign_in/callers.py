@@ -18,7 +18,7 @@ class _Credentials(Protocol):
         """Return the caller of a credential.
 
         Raises:
-            UnauthenticatedError: It is nobody's.
+            UnauthenticatedError: The credential is invalid.
         """
         ...
 
@@ -38,13 +38,13 @@ class AuthenticatedCaller:
     """A caller whose tenant is active.
 
     Attributes:
-        tenant: Its tenant.
-        principal: Its name within the tenant.
+        tenant: Tenant of the caller.
+        principal: Name of the caller within the tenant.
         permissions: Any of ``read``, ``predict``, ``publish`` and ``manage``.
-        models: Models that it may see; empty for all of the tenant.
-        shared: Permissions on models that active tenants share with its own, by ``owner/model``; none for a caller that
-            may see only some models.
-        gateway_key: Key of API Gateway that counts the tenant's requests; None for a tenant without a record.
+        models: Models that the caller may see; empty for all of the tenant.
+        shared: Permissions on models that active tenants share with the caller's tenant, by ``owner/model``; empty for
+            a caller that may see only some models.
+        gateway_key: API Gateway's key that counts the tenant's requests; None for a tenant without a record.
     """
 
     tenant: str
@@ -61,12 +61,12 @@ def is_token(credential: str) -> bool:
 
 
 class Callers:
-    """Finds callers by their credentials, whatever kind they are.
+    """Finds callers by their API key or token.
 
     Args:
         keys: API keys.
-        tenants: Tenants, of which suspended ones have no callers and share nothing.
-        make_tokens: Makes what verifies tokens, for the first one that comes; None takes no tokens.
+        tenants: Tenants; a suspended one has no callers and shares nothing.
+        make_tokens: Makes the verifier of tokens, when the first token arrives; None to accept no tokens.
     """
 
     def __init__(
@@ -81,8 +81,9 @@ class Callers:
         """Return the caller of a credential.
 
         Raises:
-            UnauthenticatedError: The credential is nobody's, or its tenant is suspended; a token's tenant must exist.
-            TransientError: The issuer of a token does not answer.
+            UnauthenticatedError: The credential is invalid, its tenant is suspended, or a token's tenant does not
+                exist.
+            TransientError: The issuer of a token does not respond.
         """
         by_token = is_token(credential)
         principal = (self._token_verifier() if by_token else self._keys).resolve(credential)

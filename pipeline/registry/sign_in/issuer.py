@@ -1,4 +1,4 @@
-"""Which issuer's tokens are accepted, and which of their claims say who the caller is. Standard library only."""
+"""An accepted issuer of tokens, and the claims that identify the caller. Standard library only."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from pipeline.registry.roles import ROLES
 
 __all__ = ["CLAIM_PATTERN", "TokenIssuer"]
 
-CLAIM_PATTERN = r"[A-Za-z0-9_.:/#@-]{1,128}"  # nothing that would have to be escaped in a message
+CLAIM_PATTERN = r"[A-Za-z0-9_.:/#@-]{1,128}"  # no character that needs escaping in a message
 _LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
-_PREFIXES = ("modeldrop/", "modeldrop:")  # of a role among the scopes of several programs
+_PREFIXES = ("modeldrop/", "modeldrop:")  # prefixes of roles in a claim with scopes of several programs
 _SUBJECT = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]{1,200}")  # printable, and safe in JSON
-_ABSENT = object()  # a claim that is null is there: it names no model, not all
+_ABSENT = object()  # differs from null: a null claim grants no model, a missing one grants all
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -29,10 +29,10 @@ class TokenIssuer:
     A claim is found by its name; if there is none, a name with dots is a path, such as ``realm_access.roles``.
 
     Attributes:
-        issuer: Its URL, as the claim ``iss`` has it.
+        issuer: URL of the issuer, as in the claim ``iss``.
         audiences: Accepted values of the claim ``aud``, or of ``client_id`` in a token without ``aud``, such as an
             access token of Amazon Cognito.
-        keys_url: URL of its public keys (JWKS); empty to read it from ``/.well-known/openid-configuration``.
+        keys_url: URL of the issuer's public keys (JWKS); empty to read it from ``/.well-known/openid-configuration``.
         tenant_claim: Claim with the name of the tenant.
         roles_claim: Claim with roles (registry.roles): a list, or a text with spaces. A role may have the prefix
             ``modeldrop/`` or ``modeldrop:``; other entries are ignored. The caller has the permissions of all roles.
@@ -64,7 +64,7 @@ class TokenIssuer:
         """Return the caller that verified claims describe.
 
         Raises:
-            UnauthenticatedError: A claim is missing, or has another form.
+            UnauthenticatedError: A claim is missing or invalid.
         """
         subject = claims.get("sub")
         if not isinstance(subject, str) or not _SUBJECT.fullmatch(subject):
@@ -73,7 +73,7 @@ class TokenIssuer:
         granted = self._roles(claims)
         return Principal(
             tenant=tenant,
-            principal=f"jwt:{subject}",  # never the name of an API key's holder, or of the pipeline
+            principal=f"jwt:{subject}",  # the prefix separates it from names of API keys' holders
             permissions=tuple(sorted({permission for role in granted for permission in ROLES[role]})),
             models=self._models(claims, tenant),
         )
@@ -113,10 +113,10 @@ class TokenIssuer:
 
 
 def check_url(url: str) -> None:
-    """Check that nobody on the way can replace what a URL answers.
+    """Check that a URL's responses cannot be tampered with in transit.
 
     Raises:
-        ConfigurationError: The URL is neither https nor of this machine.
+        ConfigurationError: The URL is neither https nor http on this machine, or has a query or a fragment.
     """
     address = urlsplit(url)
     is_safe = address.scheme == "https" or (address.scheme == "http" and address.hostname in _LOOPBACK)

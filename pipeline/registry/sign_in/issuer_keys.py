@@ -1,4 +1,4 @@
-"""Public keys of an issuer of tokens (JWKS, RFC 7517), fetched when they are needed and kept for an hour."""
+"""Public keys of an issuer of tokens (JWKS, RFC 7517), fetched on demand and cached for an hour."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from pipeline.registry.sign_in.issuer import TokenIssuer, check_url
 
 __all__ = ["FRESH_SECONDS", "REFETCH_SECONDS", "STALE_SECONDS", "FetchJson", "IssuerKeys", "PublicKey"]
 
-FRESH_SECONDS = 3_600.0  # keys are fetched again after it
-STALE_SECONDS = 86_400.0  # the last keys count so long while the issuer does not answer
-REFETCH_SECONDS = 30.0  # between two attempts, whatever names of keys tokens have
+FRESH_SECONDS = 3_600.0  # cached keys are fetched again after this time
+STALE_SECONDS = 86_400.0  # cached keys stay valid this long while the issuer does not respond
+REFETCH_SECONDS = 30.0  # minimum time between two fetches, even if tokens name unknown keys
 _MAX_KEYS = 100
 _MIN_RSA_BITS = 2_048  # RFC 7518, section 3.3
 
@@ -26,10 +26,10 @@ FetchJson = Callable[[str], Mapping[str, Any]]
 
 
 class IssuerKeys:
-    """Keys by their name (``kid``). Thread-safe.
+    """Finds an issuer's public keys by key ID (``kid``). Thread-safe.
 
-    A name that is unknown makes the keys be fetched again, at most once in 30 seconds: an issuer that rotates its keys
-    is followed, and tokens with made-up names cost nothing.
+    An unknown key ID triggers a new fetch, at most once in 30 seconds: rotated keys are found, and tokens with made-up
+    key IDs cost nothing.
 
     Args:
         issuer: The issuer.
@@ -49,11 +49,11 @@ class IssuerKeys:
         """Return a key.
 
         Args:
-            kid: Its name; None finds the only key of an issuer that has one.
+            kid: Key ID; None finds the key of an issuer that has only one.
 
         Raises:
             UnauthenticatedError: The issuer has no such key.
-            TransientError: The issuer does not answer, and the key is not known from before.
+            TransientError: The issuer does not respond, and the key is not cached.
         """
         if self._clock() - self._fetched_at < FRESH_SECONDS and (key := self._recall(kid)) is not None:
             return key
@@ -99,10 +99,10 @@ class IssuerKeys:
 
 
 def _usable_keys(document: Mapping[str, Any]) -> dict[str | None, PublicKey]:
-    """Return the keys that can verify a signature; keys for other purposes, or of other kinds, are left out.
+    """Return the keys that can verify a signature; skip keys for other purposes or of other types.
 
     Raises:
-        TransientError: The document is no set of keys.
+        TransientError: The document is not a set of keys.
     """
     entries = document.get("keys")
     if not isinstance(entries, list):

@@ -1,4 +1,4 @@
-"""Answers about credentials that are repeated for some seconds. Standard library only."""
+"""Cache the results of authentication for some seconds. Standard library only."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from pipeline.contracts.errors import UnauthenticatedError
 __all__ = ["RecentAnswers"]
 
 _T = TypeVar("_T")
-_MAX_CACHED = 10_000  # credentials; unknown ones are cached too, so that guesses do not reach the registry
-_MAX_AS_IT_IS = 128  # characters; of a longer one its SHA-256 is kept: a header may have kilobytes
+_MAX_CACHED = 10_000  # credentials; refused ones are cached too, so that repeating one does not reach the registry
+_MAX_AS_IT_IS = 128  # characters; a longer credential is cached by its SHA-256, since a header may have kilobytes
 
 
 class RecentAnswers(Generic[_T]):
-    """Repeats what was found about a credential. Thread-safe.
+    """Caches the caller of each credential, or its refusal. Thread-safe.
 
     Args:
-        find: Returns who a credential belongs to; raises UnauthenticatedError, which is repeated too.
-        seconds: Time until a revoked credential is noticed.
+        find: Returns the caller of a credential; raises UnauthenticatedError, which is cached too.
+        seconds: Lifetime of an entry, after which a revoked credential is noticed.
         clock: Returns seconds.
     """
 
@@ -37,15 +37,15 @@ class RecentAnswers(Generic[_T]):
         self._lock = threading.Lock()
 
     def recall(self, credential: str) -> _T | None:
-        """Return what was found a moment ago; None if nothing was, or the credential was refused."""
+        """Return the cached caller; None if none is cached or the credential was refused."""
         until, value, _ = self._answers.get(_shorten(credential), (0.0, None, ""))
         return value if self._clock() < until else None
 
     def get(self, credential: str) -> _T:
-        """Return what is found, now or a moment ago.
+        """Return the caller of a credential, from the cache if possible.
 
         Raises:
-            UnauthenticatedError: The credential is refused, now or a moment ago.
+            UnauthenticatedError: The credential is refused, or its cached entry is a refusal.
         """
         key = _shorten(credential)
         until, value, refusal = self._answers.get(key, (0.0, None, ""))
@@ -68,7 +68,7 @@ class RecentAnswers(Generic[_T]):
 
 
 def _shorten(credential: str) -> str | bytes:
-    """Return what a credential is kept under."""
+    """Return the cache key of a credential."""
     if len(credential) <= _MAX_AS_IT_IS:
         return credential
     return hashlib.sha256(credential.encode(errors="surrogatepass")).digest()

@@ -1,4 +1,4 @@
-"""Verify tokens (JWT, RFC 7519) as RFC 8725 asks: by the issuer's own keys, with algorithms that are listed here."""
+"""Verify tokens (JWT, RFC 7519) as RFC 8725 requires: with the issuer's own keys and the algorithms listed here."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from pipeline.registry.sign_in.issuer_keys import IssuerKeys
 
 __all__ = ["ALGORITHMS", "LEEWAY_SECONDS", "MAX_TOKEN", "Tokens"]
 
-# By public keys alone: with HS256 an issuer's public key would be a secret, and "none" verifies nothing.
+# Only public-key algorithms: with HS256 an issuer's public key would be the secret, and "none" verifies nothing.
 ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512")
-LEEWAY_SECONDS = 30  # by which clocks may differ
-MAX_TOKEN = 8_192  # characters; API Gateway takes 10,240 bytes of headers
-_TYPES = frozenset({"jwt", "at+jwt", "application/at+jwt"})  # RFC 8725, section 3.11: not a logout token, for one
+LEEWAY_SECONDS = 30  # difference allowed between clocks
+MAX_TOKEN = 8_192  # characters; API Gateway accepts 10,240 bytes of headers
+_TYPES = frozenset({"jwt", "at+jwt", "application/at+jwt"})  # RFC 8725, section 3.11: not, for example, a logout token
 _MALFORMED = "the token is not a signed JWT: three parts in base64url are expected"
 _REFUSED_CLAIMS = {
     "iss": "the token is of another issuer",
@@ -34,8 +34,8 @@ class Tokens:
     """Finds the callers of one issuer's tokens.
 
     Args:
-        issuer: The issuer, and what its claims mean.
-        keys: Its public keys.
+        issuer: The issuer, and the meaning of its claims.
+        keys: Public keys of the issuer.
         now: Returns seconds since 1970.
     """
 
@@ -52,12 +52,12 @@ class Tokens:
         )
 
     def resolve(self, token: str) -> Principal:
-        """Return the caller that a token is of.
+        """Return the caller that a token identifies.
 
         Raises:
             UnauthenticatedError: The token is malformed, expired, not valid yet, of another issuer, for another
                 audience, not signed by its issuer, or lacks a claim; the message says which.
-            TransientError: The issuer does not answer.
+            TransientError: The issuer does not respond.
         """
         if len(token) > MAX_TOKEN:
             raise UnauthenticatedError(f"the token has more than {MAX_TOKEN:,} characters")
@@ -66,7 +66,7 @@ class Tokens:
         return self._issuer.principal(claims)
 
     def _verify(self, token: str) -> dict[str, Any]:
-        """Return the claims of a token whose signature holds."""
+        """Verify a token's signature, and return its claims."""
         header = _read_header(token)
         if header.get("alg") not in ALGORITHMS:
             raise UnauthenticatedError(
@@ -97,7 +97,7 @@ class Tokens:
 
 
 def _read_header(token: str) -> Mapping[str, Any]:
-    """Return the header of a token, which nothing has verified yet."""
+    """Return the header of a token, which is not verified yet."""
     try:
         header = jws.extract_compact(token.encode()).headers()
     except (JoseError, ValueError, TypeError) as error:
