@@ -63,7 +63,7 @@ def check_alias(name: str) -> str:
     """Return ``name`` if it is a valid name of an alias.
 
     Raises:
-        InputError: It has other characters or more than 32, or does not begin with a letter.
+        InputError: The name has other characters or more than 32, or does not begin with a letter.
     """
     if not _ALIAS.fullmatch(name):
         raise InputError(
@@ -76,7 +76,7 @@ def check_reason(reason: str) -> str:
     """Return a reason if it is short enough for the history.
 
     Raises:
-        InputError: It has more than MAX_REASON characters.
+        InputError: The reason has more than MAX_REASON characters.
     """
     if len(reason) > MAX_REASON:
         raise InputError(f"a reason has at most {MAX_REASON} characters, not {len(reason):,}")

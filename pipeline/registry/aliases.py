@@ -64,7 +64,7 @@ class Aliases:
             alias: Alias to move; it is created if it does not exist.
             version: Number of the version.
             by: Name of the run or of the person, for the history.
-            reason: Why, for the history.
+            reason: Reason, for the history.
             expected: Version that the alias must point to; None if it must not exist.
 
         Returns:
@@ -147,7 +147,7 @@ class Aliases:
             target: Version to roll out.
             rollout: The rollout.
             live: Item of the alias ``live``.
-            note: Who begins it, and why.
+            note: Name of who begins it, and the reason.
         """
         named = AliasRef(target.tenant, target.model, rollout.mode)
         stored = self._store.table.get(*named.key)
@@ -172,7 +172,7 @@ class Aliases:
             alias: The alias.
             version: Number of the version.
             stored: Item of the alias as it was read.
-            note: Who moves it, and why.
+            note: Name of who moves the alias, and the reason.
 
         Raises:
             NotFoundError: The tenant has no such version.
@@ -190,7 +190,7 @@ class Aliases:
         Args:
             alias: Alias to move.
             by: Name of the person, for the history.
-            reason: Why, for the history.
+            reason: Reason, for the history.
             expected: Version that the alias must point to.
 
         Raises:
@@ -241,7 +241,7 @@ class Aliases:
     def _check_artifact(self, alias: AliasRef, version: int) -> None:
         self._versions.check_artifact(self._versions.promotable(alias.tenant, alias.model, version).artifact)
 
-    def _write(  # noqa: PLR0913 - what a move consists of
+    def _write(  # noqa: PLR0913 - all parts of a move
         self,
         target: VersionRecord,
         alias: AliasRef,
@@ -258,7 +258,7 @@ class Aliases:
             alias: Alias to move.
             stored: Item of the alias as it was read; None if the alias does not exist.
             earlier: Versions to which rollbacks lead, the next one first.
-            note: Who moves the alias, and why.
+            note: Name of who moves the alias, and the reason.
             rollout: Writes that begin a rollout; by default, writes that end a conflicting rollout.
         """
         by, reason = note

@@ -29,7 +29,7 @@ _MAX_TEXT = 300  # characters of one attribute
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class AuditEntry:
-    """One call.
+    """A change or a denied call.
 
     Attributes:
         at: Time of the call, ISO 8601.

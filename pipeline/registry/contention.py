@@ -21,7 +21,7 @@ _T = TypeVar("_T")
 
 @dataclass(frozen=True, slots=True)
 class RegistryStore:
-    """Where a registry is stored.
+    """Storage of a registry.
 
     Attributes:
         table: Table of the registry.

@@ -24,7 +24,7 @@ def check_role(name: str) -> str:
     """Return ``name`` if it is a role.
 
     Raises:
-        InputError: It is not a role.
+        InputError: The name is not a role.
     """
     if name not in ROLES:
         raise InputError(f"'{name[:32]}' is not a role: {', '.join(ROLES)} are expected")

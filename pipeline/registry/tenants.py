@@ -263,7 +263,7 @@ class TenantAdministration(SharedModels):
 
         Raises:
             NotFoundError: There is no such tenant.
-            ConflictError: It is being deleted.
+            ConflictError: The tenant is being deleted.
         """
         return self._set_status(tenant, SUSPENDED)
 
@@ -272,7 +272,7 @@ class TenantAdministration(SharedModels):
 
         Raises:
             NotFoundError: There is no such tenant.
-            ConflictError: It is being deleted.
+            ConflictError: The tenant is being deleted.
         """
         return self._set_status(tenant, ACTIVE)
 

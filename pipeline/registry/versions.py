@@ -57,7 +57,7 @@ class Versions:
 
         Raises:
             NotFoundError: The tenant has no such version, or it is deleted.
-            ConflictError: It is archived, or has not passed its smoke test.
+            ConflictError: The version is archived, or has not passed its smoke test.
         """
         record = self.record(tenant, model, version)
         if record.status == "ARCHIVED":
@@ -103,7 +103,7 @@ class Versions:
         """Check that an artifact is in the bucket and has the recorded size.
 
         Raises:
-            IntegrityError: It is not in the bucket, or has another size.
+            IntegrityError: The artifact is not in the bucket, or has another size.
         """
         try:
             stored = self._store.artifacts.head(artifact.key)

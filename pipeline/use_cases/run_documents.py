@@ -34,7 +34,7 @@ class RunUseCase:
         """Read a document.
 
         Raises:
-            ObjectNotFoundError: It does not exist.
+            ObjectNotFoundError: The document does not exist.
         """
         return record_type.from_bytes(self.artifacts.get(key))
 

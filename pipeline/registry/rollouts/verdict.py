@@ -20,7 +20,7 @@ class Verdict(NamedTuple):
 
     Attributes:
         outcome: ``breached``: a bound is exceeded; ``passed``: its time is over without a breach; else ``running``.
-        reason: Why, for the history; empty while it runs.
+        reason: Reason, for the history; empty while the rollout runs.
     """
 
     outcome: Literal["running", "passed", "breached"]

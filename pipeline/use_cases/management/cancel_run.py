@@ -48,6 +48,6 @@ class CancelRun:
             raise ConflictError(f"the version of the run {run} is being promoted: 'modeldrop rollback' undoes that")
         if not canceled and (record.error is None or record.error.type != _CANCELED):
             raise ConflictError(f"the run {run} has ended ({record.status}): only a RUNNING run can be canceled")
-        with suppress(NotFoundError):  # its execution has not begun, or is older than 90 days
+        with suppress(NotFoundError):  # the execution has not begun, or is older than 90 days
             self.executions.stop(run, sentence)
         return record

@@ -73,7 +73,7 @@ class ModelCatalog:
         """Return that a version is ready.
 
         Raises:
-            ConflictError: It has not passed its smoke test.
+            ConflictError: The version has not passed its smoke test.
         """
         chosen = self._find(tenant, model, version)
         if chosen.status != "READY":

@@ -25,7 +25,7 @@ class OrphanedFile:
 
     Attributes:
         key: Key of the object.
-        bytes: Its size.
+        bytes: Size of the object.
         run: Run that made it.
         model: Name of the model.
         version: Number of the version.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any, Literal, NotRequired
 
-from typing_extensions import TypedDict  # that pydantic reads on Python 3.11 too
+from typing_extensions import TypedDict  # pydantic accepts only this one before Python 3.12
 
 from pipeline.contracts.promotion.rollout import Rollout
 from pipeline.contracts.records.alias_move import AliasMove

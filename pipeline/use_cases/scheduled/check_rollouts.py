@@ -21,7 +21,7 @@ class EndedRollout(NamedTuple):
     Attributes:
         rollout: The rollout.
         outcome: ``promoted``, ``kept`` (a shadow within its bounds: a person decides) or ``rolled_back``.
-        reason: Why.
+        reason: Reason of the outcome.
     """
 
     rollout: Rollout

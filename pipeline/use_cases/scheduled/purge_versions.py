@@ -19,7 +19,7 @@ _BATCH = 500  # versions per read; a call that has purged this many ends
 
 
 class Purge(NamedTuple):
-    """What one call did.
+    """Result of one call.
 
     Attributes:
         versions: Names of the purged versions.
