@@ -23,9 +23,9 @@ TEMPLATE = ROOT / "template.yaml"
 _PARAMETERS = {
     "ModelCode": "refused",
     "MultiNode": "cpu",  # nodes are processes here: they cost nothing, and would compete for one GPU
-    "FargateWaitSeconds": "7200",  # jobs wait for each other here, and another queue has no other machine
+    "FargateWaitSeconds": "7200",  # jobs wait for each other here, and every queue runs on this machine
 }
-_NOT_KEPT = {"ModelCode"}  # code of others runs only if each `up` allows it
+_NOT_KEPT = {"ModelCode"}  # other people's code runs only if each `up` allows it
 
 Report = Callable[[str], None]
 
@@ -43,10 +43,10 @@ def up(
     Args:
         home: Folder of the embedded cloud.
         bind: Address to listen on.
-        foreground: Return only when the server has ended, which Ctrl-C does.
-        parameters: Parameters of the template. Those that are left out keep what an earlier ``up`` of this folder gave
-            them, an empty value restores the default. ``ModelCode`` is not kept: with none, uploaded model.py files run
-            here, with this user's rights.
+        foreground: Return only when the server has ended; Ctrl-C ends it.
+        parameters: Parameters of the template. An omitted parameter keeps the value that an earlier ``up`` of this
+            folder gave it; an empty value restores the default. ``ModelCode`` is not kept: with the value ``none``,
+            uploaded model.py files run on this machine with this user's rights.
         report: Called with each line of progress.
 
     Returns:
@@ -82,10 +82,10 @@ def down(*, home: Path | None = None, wipe: bool = False) -> bool:
 
     Args:
         home: Folder of the embedded cloud.
-        wipe: Delete its data too.
+        wipe: Delete the data too.
 
     Returns:
-        False if none was running.
+        False if no server was running.
     """
     cloud_home = Home(home or DEFAULT_HOME)
     if not cloud_home.path.exists():
@@ -122,7 +122,7 @@ def status(*, home: Path | None = None) -> StackStatus:
 
 
 def _check_code(cloud_home: Home, server: Server) -> None:
-    """Refuse a server of another clone: functions would use this folder's code, but the library of the server's."""
+    """Refuse a server of another clone: functions would mix this folder's code with that clone's library."""
     if server.root not in ("", str(ROOT)):
         raise ConfigurationError(
             f"the embedded cloud in {cloud_home.path} runs the code of {server.root}, and this command is from {ROOT}: "
@@ -133,7 +133,7 @@ def _check_code(cloud_home: Home, server: Server) -> None:
 def _deploy(cloud_home: Home, server: Server, report: Report, overrides: Mapping[str, str]) -> None:
     """Deploy if code or template changed or the state was lost; make sure that an API key is valid.
 
-    The parameters that were given are kept when the deployment has succeeded.
+    The given parameters are stored after the deployment has succeeded.
     """
     from pipeline.local.deploy import CODE_BUCKET, Deployer  # importing botocore takes longer than starting the server
     from pipeline.local.package import compute_digest, package
@@ -151,7 +151,7 @@ def _deploy(cloud_home: Home, server: Server, report: Report, overrides: Mapping
         report("deploying template.yaml")
         bundle = package(TEMPLATE, bucket=CODE_BUCKET, digest=digest)
         declared = {name: value for name, value in parameters.items() if name in bundle.template["Parameters"]}
-        deployer.deploy(STACK, bundle, declared)  # an earlier release may have had others
+        deployer.deploy(STACK, bundle, declared)  # stored parameters may be of an earlier release
         functions = deployer.functions(STACK, bundle)
     outputs = _with_api_key(cloud_home, server)
     cloud_home.save_deployment(

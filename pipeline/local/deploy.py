@@ -19,7 +19,7 @@ __all__ = ["CODE_BUCKET", "Deployer"]
 
 CODE_BUCKET = "modeldrop-code"
 _DEAD = ("ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED", "DELETE_FAILED", "REVIEW_IN_PROGRESS")
-_WAITING: Any = {"Delay": 0.1, "MaxAttempts": 1_200}  # seconds; typed as whole ones
+_WAITING: Any = {"Delay": 0.1, "MaxAttempts": 1_200}  # delay in seconds; Any, because boto3's stubs require an int
 
 
 class Deployer:
@@ -112,7 +112,7 @@ class Deployer:
 
 
 def _with_defaults(template: Mapping[str, Any], parameters: Mapping[str, str]) -> dict[str, Any]:
-    """Return the template with the values as defaults: MiniStack's SAM transform knows no others."""
+    """Return the template with the values as defaults: MiniStack's SAM transform reads only the defaults."""
     declared = template.get("Parameters", {})
     changed = {name: {**declared[name], "Default": value} for name, value in parameters.items() if name in declared}
     return {**template, "Parameters": {**declared, **changed}} if changed else dict(template)

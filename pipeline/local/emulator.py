@@ -1,6 +1,6 @@
 """MiniStack with its hooks, served until SIGTERM or SIGINT.
 
-Imported in the server's process alone, once the environment is set: MiniStack reads it when it is imported.
+Import this only in the server's process, after setting the environment: MiniStack reads it on import.
 """
 
 from __future__ import annotations
@@ -70,8 +70,8 @@ class Emulator:
     """The embedded cloud in this process.
 
     Args:
-        home: Its folder.
-        server: Its address.
+        home: Folder of the embedded cloud.
+        server: Address of the server.
 
     Raises:
         ConfigurationError: The installed MiniStack is not the expected one, or a state file is damaged.
@@ -157,7 +157,7 @@ class Emulator:
             deployed = self._home.deployed()
             if deployed is not None and self._home.deployed_at() > deployed_at:
                 deployed_at = self._home.deployed_at()
-                self._flush()  # stack.json must not get ahead of the state
+                self._flush()  # the state on disk must not be older than stack.json
                 threading.Thread(target=self._warm, args=(deployed.functions,), name="warming", daemon=True).start()
             requests = self._requests
             if requests != flushed_requests and time.monotonic() - flushed_at > _FLUSH_SECONDS:
@@ -165,7 +165,7 @@ class Emulator:
                 flushed_at, flushed_requests = time.monotonic(), requests
 
     def _flush(self) -> None:
-        with contextlib.suppress(StorageError):  # logged, and tried again
+        with contextlib.suppress(StorageError):  # the next flush tries again
             state_flush.flush()
 
     def _warm(self, names: Sequence[str]) -> None:

@@ -45,7 +45,7 @@ class Server:
         port: Port of ``endpoint_url``.
         endpoint_url: Endpoint of all services.
         started: Seconds since the epoch.
-        root: Folder of the code that it runs; empty if an earlier version started it.
+        root: Folder of the code that the server runs; empty if an earlier version started it.
     """
 
     pid: int
@@ -103,7 +103,7 @@ class Home:
         """Create the folders, readable by this user alone: they contain objects and keys.
 
         Raises:
-            ConfigurationError: They cannot be created.
+            ConfigurationError: The folders cannot be created.
         """
         with self._writable():
             self.path.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -111,10 +111,10 @@ class Home:
                 folder.mkdir(parents=True, exist_ok=True)
 
     def check_room(self) -> None:
-        """Check that a small file can be written. A server logs here, so it could not report a full disk.
+        """Check that a small file can be written: a server could not report a full disk, since its log is here.
 
         Raises:
-            ConfigurationError: It cannot be written.
+            ConfigurationError: The file cannot be written.
         """
         probe = self.path / "probe"
         with self._writable():
@@ -130,7 +130,7 @@ class Home:
                 if _try_lock(file.fileno(), fcntl.LOCK_SH):
                     return None
                 return Server(**json.loads(file.read() or b"null"))
-        except (FileNotFoundError, TypeError):  # TypeError: just locked, its address not yet written
+        except (FileNotFoundError, TypeError):  # TypeError: the lock was just taken, the address is not written yet
             return None
 
     def last_port(self) -> int | None:
@@ -160,7 +160,7 @@ class Home:
 
     @contextmanager
     def starting(self) -> Iterator[None]:
-        """Let one caller at a time start, deploy or end; others wait."""
+        """Let one caller at a time start, deploy to or end the server; others wait."""
         self.make()
         with self._writable():
             file = self._starting.open("w")
@@ -172,7 +172,7 @@ class Home:
         """Wait until no server is running.
 
         Returns:
-            False if one still runs after ``seconds``.
+            False if a server still runs after ``seconds``.
         """
         end = time.monotonic() + seconds
         while self.server() is not None:
@@ -182,7 +182,7 @@ class Home:
         return True
 
     def deployed(self) -> LocalDeployment | None:
-        """Return what is deployed; None if nothing is.
+        """Return the stored deployment; None if nothing is deployed.
 
         Raises:
             ConfigurationError: stack.json is damaged.
@@ -195,7 +195,7 @@ class Home:
         return self._stack.stat().st_mtime if self._stack.exists() else 0.0
 
     def save_deployment(self, deployed: LocalDeployment) -> None:
-        """Store what is deployed."""
+        """Store the deployment."""
         with self._writable():
             write_whole(self._stack, json.dumps(asdict(deployed)).encode())
 
@@ -244,7 +244,7 @@ class Home:
         self._running.unlink(missing_ok=True)
 
     def clear_temporary(self) -> None:
-        """Delete temporary files of a server and its jobs; those that were killed left theirs."""
+        """Delete the temporary files of a server and its jobs, which stay behind if they are killed."""
         for folder in (self.run, self.temporary):
             shutil.rmtree(folder, ignore_errors=True)
 

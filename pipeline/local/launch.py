@@ -28,11 +28,11 @@ _END_SECONDS = 10.0
 _POLL_SECONDS = 0.05
 _HEALTH = "/_ministack/health"
 
-_started: list[subprocess.Popen[bytes]] = []  # kept: a garbage-collected Popen warns that its process is still running
+_started: list[subprocess.Popen[bytes]] = []  # referenced: a garbage-collected Popen warns that its process still runs
 
 
 def start(home: Home, bind: str = "127.0.0.1") -> subprocess.Popen[bytes]:
-    """Start a server in a home that has none; it survives this process."""
+    """Start a server in a home that has none; the server outlives this process."""
     home.make()
     home.check_room()
     command = [sys.executable, "-m", "pipeline.local.server", "--home", str(home.path), "--bind", bind]
@@ -64,14 +64,14 @@ def _choose_port(bind: str, last: int | None) -> int:
 
 
 def wait_for(home: Home, process: subprocess.Popen[bytes] | None) -> Server:
-    """Wait until the server answers.
+    """Wait until the server responds.
 
     Args:
-        home: Its folder.
-        process: Its process; None if another process started it.
+        home: Folder of the server.
+        process: Process of the server; None if another process started it.
 
     Raises:
-        ConfigurationError: It ended or does not answer; the message has the last line of its log.
+        ConfigurationError: The server ended or does not respond; the message has the log's last line or path.
     """
     deadline = time.monotonic() + _START_SECONDS
     while process is None or process.poll() is None:
@@ -112,7 +112,7 @@ def wait_until_ended(home: Home, server: Server) -> None:
 
 
 def terminate(home: Home, server: Server) -> None:
-    """End the server. It writes its state and ends its child processes; one that hangs is killed, and they exit."""
+    """End the server, which writes its state and ends its child processes; if it hangs, kill it, and they exit."""
     for number, seconds in ((signal.SIGTERM, _END_SECONDS), (signal.SIGKILL, _END_SECONDS)):
         with contextlib.suppress(ProcessLookupError):
             os.kill(server.pid, number)

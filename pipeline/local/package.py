@@ -1,7 +1,7 @@
 """Replace local paths in the template by objects in a bucket, as ``sam package`` does.
 
-Functions run on this project's interpreter with this repository on the path. A function's package is therefore its own
-folder alone and a layer's is empty: the template stays unchanged, and nothing is built.
+Functions run on this project's interpreter with this repository on the path. Therefore a function's package is only its
+own folder, and a layer's package is empty: the template stays unchanged, and nothing is built.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class Package:
 
     Attributes:
         template: The template.
-        digest: Hash that changes with any code.
+        digest: Hash that changes with the template and any code.
         objects: Content by key.
     """
 
@@ -60,7 +60,7 @@ def package(template: Path, *, bucket: str, digest: str) -> Package:
         digest: Hash from compute_digest.
 
     Raises:
-        ConfigurationError: The template, or a file that it refers to, is missing or no JSON.
+        ConfigurationError: The template, or a file that it refers to, is missing or is not valid JSON.
     """
     if not template.is_file():
         raise ConfigurationError(f"{template} is missing: run 'modeldrop up' in a clone of the repository")

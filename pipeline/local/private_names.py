@@ -22,7 +22,7 @@ class PrivateName:
 
     Attributes:
         module: Module of MiniStack.
-        name: Name in it.
+        name: Name in the module.
         parameters: Parameters of a function, in order; None if it is not checked.
         keys: Keys that a mapping must have.
     """
@@ -53,7 +53,7 @@ def private_names(module: Any, *declarations: str) -> tuple[PrivateName, ...]:
 
     Args:
         module: Module of MiniStack.
-        declarations: Names; of a function with its parameters, such as ``_job_arn(job_id)``.
+        declarations: Names; the name of a function with its parameters, such as ``_job_arn(job_id)``.
     """
     parsed = (declaration.rstrip(")").partition("(") for declaration in declarations)
     return tuple(
@@ -66,7 +66,7 @@ def check_version() -> None:
     """Check that the expected version of MiniStack is installed.
 
     Raises:
-        ConfigurationError: It is missing, or another version.
+        ConfigurationError: MiniStack is missing, or has another version.
     """
     try:
         installed = version("ministack")
@@ -80,7 +80,7 @@ def check(names: Iterable[PrivateName]) -> None:
     """Check that all names are as the hooks expect them.
 
     Raises:
-        ConfigurationError: Some are not; the message lists them.
+        ConfigurationError: Some names differ; the message lists them.
     """
     problems = [problem for name in names if (problem := name.problem())]
     if problems:

@@ -1,7 +1,7 @@
 """Environment and lifetime of the processes that the embedded cloud starts.
 
-The server's own environment is read here alone, to pass on what any program needs (PATH, HOME, TMPDIR, ...). A user's
-AWS profile, keys and endpoints are not passed on: no handler or job can reach a real account by accident.
+Only this module reads the server's own environment, to pass on what any program needs (PATH, HOME, TMPDIR, ...). A
+user's AWS profile, keys and endpoints are not passed on: no handler or job can reach a real account by accident.
 """
 
 from __future__ import annotations
@@ -33,7 +33,8 @@ def child_environment(endpoint_url: str, variables: Mapping[str, str], *, path: 
 
     Args:
         endpoint_url: Endpoint of AWS services.
-        variables: Its own variables. An empty AWS_ENDPOINT_URL means AWS, which is the embedded cloud here.
+        variables: Variables of the handler or the job. An empty AWS_ENDPOINT_URL means AWS, which is the embedded cloud
+            here.
         path: Folder to put before this repository on PYTHONPATH.
     """
     own_variables = {name: value for name, value in variables.items() if (name, value) != ("AWS_ENDPOINT_URL", "")}
@@ -45,7 +46,7 @@ def child_environment(endpoint_url: str, variables: Mapping[str, str], *, path: 
 
 
 def _environment_for_aws(endpoint_url: str) -> dict[str, str]:
-    """Return what a program needs to call ``endpoint_url`` as AWS, and nothing else."""
+    """Return what any program needs, and the settings to call ``endpoint_url`` as AWS."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(_USERS + _EMULATORS)}
     host = urlsplit(endpoint_url).hostname or ""
     no_proxy = ",".join(filter(None, [os.environ.get("NO_PROXY") or os.environ.get("no_proxy"), host]))

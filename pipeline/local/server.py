@@ -87,7 +87,7 @@ def _configure(home: Home, bind: str, server: Server) -> None:
             "S3_DATA_DIR": str(home.objects),
             "IOT_MTLS_ENABLED": "0",
             "SFTP_ENABLED": "0",
-            "DOCKER_HOST": "unix:///nowhere",  # do not touch the user's containers
+            "DOCKER_HOST": "unix:///nowhere",  # MiniStack must not touch the user's containers
             "LOG_LEVEL": "WARNING",
             "TMPDIR": str(home.temporary),
         }

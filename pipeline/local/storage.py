@@ -1,7 +1,7 @@
-"""Hooks that keep the embedded cloud's records on disk, and when they write.
+"""Store the embedded cloud's records on disk.
 
 Records are on the disk before the response to the request that changed them: neither ``kill -9`` nor a power failure
-loses what was answered, except log lines, which the operating system may write later.
+loses an acknowledged change, except log lines, which the operating system may write later.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ logger = logging.getLogger("modeldrop.local")
 class Storage:
     """All records of one server.
 
-    Requests are handled and records are written in the thread of the event loop alone: no half-done request is visible.
+    Only the event loop's thread handles requests and writes records, so that no half-done request is written.
     """
 
     def __init__(self, home: Home) -> None:
@@ -73,7 +73,7 @@ class Storage:
         logs.install(self._journal)
 
     def run_in(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Write in the thread of ``loop``, which is the caller's, from now on."""
+        """From now on, write in the thread of ``loop``, which must be the caller's thread."""
         self._loop, self._thread = loop, threading.get_ident()
 
     def resend_pending_events(self) -> None:

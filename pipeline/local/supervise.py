@@ -1,6 +1,6 @@
 """Parent process of one job: ``python -m pipeline.local.supervise SERVER COMMAND...`` runs it as a container would.
 
-It forwards SIGTERM to the command alone, not to what the command started. The exit code of a killed command is 128 plus
+It forwards SIGTERM only to the command, not to what the command started. The exit code of a killed command is 128 plus
 the signal's number. When the server with the process id SERVER ends in any way, the whole process group is killed.
 """
 
@@ -33,7 +33,7 @@ def main() -> int:
     exit_with_parent(server, lambda: os.killpg(0, signal.SIGKILL))
     code = process.wait()
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    os.killpg(0, signal.SIGTERM)  # processes that it left would keep its output open
+    os.killpg(0, signal.SIGTERM)  # processes that the command left would keep its output open
     return code if code >= 0 else 128 - code
 
 

@@ -1,4 +1,4 @@
-"""Files that are whole or absent, on the disk once written, readable by this user alone."""
+"""Write files atomically and durably, readable by this user only."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ __all__ = ["sync_folder", "write_whole"]
 
 
 def write_whole(path: Path, content: bytes, *, unfinished: Path | None = None) -> None:
-    """Write a file, or replace it, and wait until it is on the disk; nobody reads a part of it.
+    """Write a file, or replace it, and wait until it is on the disk; a reader never sees a partial file.
 
     Args:
         path: File to write.
-        content: Its whole content.
+        content: Content of the file.
         unfinished: File in the same folder that is written first and then renamed. By default it is named like the file
             with the suffix ``.new``, for files that have one writer at a time.
 
     Raises:
-        OSError: It could not be written; an existing file stays.
+        OSError: The file could not be written; an existing file stays.
     """
     unfinished = unfinished or path.with_suffix(".new")
     try:
@@ -36,7 +36,7 @@ def write_whole(path: Path, content: bytes, *, unfinished: Path | None = None) -
 
 
 def sync_folder(folder: Path) -> None:
-    """Wait until the names in ``folder`` are on the disk: they are written apart from the files."""
+    """Wait until the names in ``folder`` are on the disk: ``fsync`` of a file does not write its name."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -1,4 +1,4 @@
-"""Run one container as a process and everything that it starts."""
+"""Run one container: a process with everything that it starts."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ __all__ = ["Container"]
 class Container:
     """Running container.
 
-    Its temporary files are deleted when it ends, however it ends.
+    The container's temporary files are deleted when it ends.
 
     Args:
         command: Program and arguments.
         environment: All environment variables.
-        stream: Name of the log stream that its lines belong to.
+        stream: Name of the log stream for the container's output.
     """
 
     def __init__(self, command: Sequence[str], environment: Mapping[str, str], *, stream: str) -> None:
@@ -43,7 +43,7 @@ class Container:
         )
 
     def wait(self, say: Callable[[str, str], None]) -> int:
-        """Pass on its lines until it ends, and return the exit code.
+        """Pass the container's lines to ``say`` until it ends, and return the exit code.
 
         Args:
             say: Called with the log stream and each line.
@@ -56,17 +56,17 @@ class Container:
         shutil.rmtree(self._temporary, ignore_errors=True)
         with self._lock:
             self._over = True  # the process id may be reused: send no more signals
-        return code if code >= 0 else 128 - code  # killed together with its parent
+        return code if code >= 0 else 128 - code  # a signal killed the supervisor too
 
     def stop(self) -> None:
         """Send SIGTERM."""
         self._signal(self._process.send_signal, signal.SIGTERM)
 
     def kill(self) -> None:
-        """Kill it and everything that it started."""
+        """Kill the container and everything that it started."""
         self._signal(lambda number: os.killpg(self._process.pid, number), signal.SIGKILL)
 
     def _signal(self, send: Callable[[int], None], number: int) -> None:
-        with self._lock, suppress(ProcessLookupError):  # it has ended
+        with self._lock, suppress(ProcessLookupError):  # the process has ended
             if not self._over:
                 send(number)

@@ -27,7 +27,7 @@ class BatchJob:
     """A submitted job.
 
     With several nodes, the main node (0) decides: when it ends, the others are stopped, and its exit code is the job's.
-    The main node must notice by itself that another node is lost.
+    The main node itself must notice the loss of another node.
 
     Args:
         request: The job to run.
@@ -59,13 +59,13 @@ class BatchJob:
         return self._stopped is not None
 
     def stop(self, reason: str) -> None:
-        """Send SIGTERM to its processes, and SIGKILL after the grace period; a waiting job never starts."""
+        """Send SIGTERM to the job's processes, and SIGKILL after the grace period; a waiting job never starts."""
         with self._lock:
             self._stopped = self._stopped or reason
             _stop(self._containers, self._grace_seconds)
 
     def kill(self) -> None:
-        """Kill its processes and everything that they started."""
+        """Kill the job's processes and everything that they started."""
         with self._lock:
             for container in self._containers:
                 container.kill()
@@ -162,7 +162,7 @@ def now_ms() -> int:
 
 
 def _start_timer(seconds: float | None, action: Callable[..., None], *arguments: Any) -> threading.Timer:
-    """Call ``action`` after ``seconds``; never if they are None."""
+    """Call ``action`` after ``seconds``; never if ``seconds`` is None."""
     timer = threading.Timer(seconds or 0, action, arguments)
     timer.daemon = True
     if seconds is not None:

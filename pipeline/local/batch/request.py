@@ -21,9 +21,9 @@ class Attempt:
     Attributes:
         started_at: Milliseconds since the epoch.
         stopped_at: Milliseconds since the epoch.
-        exit_code: None if nothing was started.
+        exit_code: Exit code; None if nothing was started.
         status_reason: Reason as Batch words it.
-        log_stream: Name of its log stream.
+        log_stream: Name of the attempt's log stream.
     """
 
     started_at: int
@@ -38,7 +38,7 @@ class ExitRule:
     """One rule of evaluateOnExit; all of its patterns must match.
 
     Attributes:
-        retry: Whether a match is retried.
+        retry: Whether a matching attempt is retried.
         status_reason: Pattern of onStatusReason.
         reason: Pattern of onReason.
         exit_code: Pattern of onExitCode.
@@ -52,7 +52,7 @@ class ExitRule:
     def matches(self, attempt: Attempt) -> bool:
         """Return whether the rule applies to an attempt.
 
-        A container that exits by itself has no reason, which only the pattern ``*`` matches.
+        The reason of a container that exits by itself is empty, so that only the pattern ``*`` matches it.
         """
         pairs = ((self.status_reason, attempt.status_reason), (self.reason, ""), (self.exit_code, attempt.exit_code))
         return all(fnmatchcase(str(actual), pattern) for pattern, actual in pairs if pattern is not None)
@@ -71,9 +71,9 @@ class JobRequest:
         vcpus: CPUs of all nodes together, which share this machine.
         attempts: Maximum number of attempts.
         exit_rules: Rules that decide on retries.
-        attempt_seconds: Time limit of an attempt; None for no limit.
-        log_group: Log group.
-        log_prefix: Prefix of its log streams.
+        attempt_seconds: Time limit of an attempt, in seconds; None for no limit.
+        log_group: Name of the log group.
+        log_prefix: Prefix of the log streams' names.
         nodes: Number of nodes.
     """
 
@@ -91,12 +91,12 @@ class JobRequest:
     nodes: int = 1
 
     def retries(self, attempt: Attempt) -> bool:
-        """Return whether Batch retries after ``attempt``; what no rule matches is retried."""
+        """Return whether Batch retries after ``attempt``; an attempt that no rule matches is retried."""
         return next((rule.retry for rule in self.exit_rules if rule.matches(attempt)), True)
 
 
 def build_request(submitted: Document, definition: Document) -> JobRequest:
-    """Return the job that Batch makes of a SubmitJob request and its job definition."""
+    """Combine a SubmitJob request with its job definition, as Batch does."""
     container = find_container(definition)
     nodes = _nodes(submitted, definition)
     overrides = submitted.get("containerOverrides") or {}
@@ -122,7 +122,7 @@ def build_request(submitted: Document, definition: Document) -> JobRequest:
 
 
 def find_container(definition: Document) -> Document:
-    """Return the container of a job definition; of several nodes the first range's, which all nodes use here."""
+    """Return the container of a job definition. Several nodes all use the container of the first node range."""
     if "nodeProperties" not in definition:
         return definition.get("containerProperties") or {}
     container: Document = definition["nodeProperties"]["nodeRangeProperties"][0].get("container") or {}

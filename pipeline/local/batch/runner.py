@@ -1,4 +1,4 @@
-"""Run the jobs of the embedded cloud: in the order of their queues, with separate logs, until it ends."""
+"""Run the jobs of the embedded cloud, in the order of their queues and each with a log of its own."""
 
 from __future__ import annotations
 
@@ -39,7 +39,8 @@ class JobRunner:
 
         Args:
             request: The job to run.
-            changed: Called after each change of its status, in the caller's context but another thread.
+            changed: Called after each change of the job's status, in the caller's context (contextvars) but another
+                thread.
         """
         job = BatchJob(request, changed=changed, grace_seconds=self._grace_seconds)
         self._jobs[job.id] = job

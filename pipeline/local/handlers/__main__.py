@@ -1,7 +1,7 @@
 """The process of one function's instance: ``python -m pipeline.local.handlers HANDLER SERVER``.
 
-On Linux the handler runs under AWS's own runtime client; its wheels are for Linux alone, so elsewhere the loop of
-``plain_runtime`` stands in.
+On Linux the handler runs under AWS's runtime client (awslambdaric). It has wheels only for Linux, so other systems use
+the loop of ``plain_runtime``.
 """
 
 from __future__ import annotations

@@ -29,10 +29,10 @@ class FunctionSpec:
         name: Name of the function.
         arn: ARN without version or alias.
         handler: ``module.function``.
-        seconds: Timeout of a call.
+        seconds: Timeout of a call, in seconds.
         memory_mb: Configured memory, in MB.
-        log_group: Log group.
-        revision: Changes with the code and the configuration.
+        log_group: Name of the log group.
+        revision: Hash of the code and the configuration.
         code: Folder with the code.
         environment: Environment variables.
     """
@@ -49,12 +49,12 @@ class FunctionSpec:
 
 
 class Instance:
-    """Process that loads the handler at once, while the first call waits.
+    """Process that loads the handler when it starts; the first call waits until it is loaded.
 
     Args:
         spec: The function.
-        endpoint_url: Endpoint that it calls.
-        folder: Its own folder; deleted when it ends.
+        endpoint_url: Endpoint that the function calls.
+        folder: Folder of this instance; deleted when the instance ends.
     """
 
     def __init__(self, spec: FunctionSpec, endpoint_url: str, folder: Path) -> None:

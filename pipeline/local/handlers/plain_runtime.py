@@ -41,7 +41,7 @@ class Context:
 
 
 def run(handler_name: str, address: str) -> None:
-    """Load ``module.function`` and handle events until the API ends; exit with 1 if it cannot be loaded."""
+    """Load ``module.function`` and handle events until the API ends; exit with 1 if the handler cannot be loaded."""
     connection = HTTPConnection(address)
     try:
         handler = _load(handler_name)

@@ -40,8 +40,8 @@ class Functions:
     def call(self, spec: FunctionSpec, invocation: Invocation) -> RuntimeResponse:
         """Call a function.
 
-        If all of its instances are busy, wait for one as long as the call itself may take; after that the response is
-        the error Lambda.TooManyRequestsException.
+        If all instances of the function are busy, wait for one for at most the timeout of the call. After that, the
+        response is the error Lambda.TooManyRequestsException.
         """
         with self._pool(spec).instance(invocation.seconds) as instance:
             if instance is None:

@@ -47,9 +47,9 @@ class RuntimeResponse:
     """Response of a call.
 
     Attributes:
-        body: JSON of the handler's result, or with ``failed`` of an error (errorType, errorMessage).
+        body: JSON of the handler's result; if ``failed``, JSON of the error (errorType, errorMessage).
         failed: Whether the body is an error.
-        log: What the function wrote meanwhile.
+        log: Output of the function during the call.
     """
 
     body: bytes
@@ -63,7 +63,7 @@ class RuntimeResponse:
 
 
 class RuntimeApi:
-    """Passes invocations to the runtime at ``address``, one at a time, and collects its responses."""
+    """Serves the API at ``address``: passes invocations to the runtime one at a time, and collects the responses."""
 
     def __init__(self) -> None:
         self.ready = threading.Event()  # the runtime has loaded the handler and asked for the first event
@@ -80,7 +80,7 @@ class RuntimeApi:
         self._invocations.put(invocation)
 
     def next(self) -> Invocation | None:
-        """Wait for the next invocation; return None when there will be none."""
+        """Wait for the next invocation; return None after ``close``."""
         self.ready.set()
         return self._invocations.get()
 
@@ -88,7 +88,7 @@ class RuntimeApi:
         """Release a waiting runtime, and stop listening."""
         self._closed = True
         self._invocations.put(None)
-        with suppress(OSError):  # it has already stopped
+        with suppress(OSError):  # the server has already stopped
             socket.create_connection(("127.0.0.1", self._server.server_port)).close()
 
     def _serve(self) -> None:
@@ -104,7 +104,7 @@ class _Server(ThreadingHTTPServer):
     api: RuntimeApi
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Ignore the broken connection of a runtime that was killed: its instance has seen it end."""
+        """Ignore the broken connection of a runtime that was killed: the instance notices that the process ended."""
 
 
 class _Exchange(BaseHTTPRequestHandler):

@@ -1,4 +1,4 @@
-"""Gap: CloudFormation refuses resource types that it lacks, though here they would have no effect.
+"""Gap: CloudFormation refuses resource types that it does not know, even if they would have no effect here.
 
 The embedded cloud enforces neither networks nor permissions: such a resource is only a name.
 """

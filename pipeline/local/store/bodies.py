@@ -15,7 +15,7 @@ _UNFINISHED = ".unfinished"
 
 
 class Bodies:
-    """Files named by the caller, in folders by the first two letters. A file is whole or absent."""
+    """Files named by the caller, in folders named by the first two letters. A file is complete or absent."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -24,7 +24,7 @@ class Bodies:
         """Write a file, or replace it.
 
         Raises:
-            StorageError: It could not be written.
+            StorageError: The file could not be written.
         """
         path = self._path(name)
         unfinished = path.with_name(f"{uuid.uuid4().hex}{_UNFINISHED}")
@@ -40,7 +40,7 @@ class Bodies:
         """Return the content of a file.
 
         Raises:
-            FileNotFoundError: There is none.
+            FileNotFoundError: The file does not exist.
         """
         return self._path(name).read_bytes()
 

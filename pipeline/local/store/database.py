@@ -16,7 +16,7 @@ Change = tuple[str, bytes, bytes | None]  # store, key, value; None deletes
 
 _VERSION = 1  # version of the schema, stored in user_version
 _BUSY_SECONDS = 10.0
-_UNSYNCED = "log-streams/"  # one line per prediction: a sync (4 ms) would take half of its time
+_UNSYNCED = "log-streams/"  # one line per prediction: a sync (4 ms) would take half of a prediction's time
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS records (
     id INTEGER PRIMARY KEY, store TEXT NOT NULL, key BLOB NOT NULL, value BLOB NOT NULL, UNIQUE (store, key)
@@ -34,8 +34,8 @@ class StorageError(Exception):
 class Database:
     """Records by store and key, in the order of their first write.
 
-    A change is on the disk, not only with the system, when it is written; lines of logs are with the next change or
-    within the minute.
+    ``write`` returns when the changes are on the disk, not only with the operating system. Log lines reach the disk
+    with the next change or within a minute.
 
     Raises:
         ConfigurationError: The file is damaged, of a newer version, or cannot be opened.
@@ -80,7 +80,7 @@ class Database:
         """Apply all changes in one transaction.
 
         Raises:
-            StorageError: They could not be written; none is applied.
+            StorageError: The changes could not be written; none is applied.
         """
         changes = tuple(changes)
         with self._lock:
@@ -104,7 +104,7 @@ class Database:
             self._connection.close()
 
     def _synchronize(self, *, full: bool) -> None:
-        """Let a commit wait for the disk, or leave it to the system."""
+        """Let a commit wait for the disk, or leave the sync to the operating system."""
         self._connection.execute(f"PRAGMA synchronous = {'FULL' if full else 'NORMAL'}")
 
     def _rows(self, query: str, *values: str | bytes) -> list[Any]:

@@ -37,11 +37,11 @@ class Journal:
             self._collections.append(collection)
 
     def fail(self, error: StorageError) -> None:
-        """Make the next commit raise ``error``, because what it would confirm is not on disk."""
+        """Make the next commit raise ``error``, because a change that it would confirm is not on disk."""
         self._failure = error
 
     def afterwards(self, action: Callable[[], None]) -> None:
-        """Call ``action`` after the next commit: a deleted file must no longer be referred to."""
+        """Call ``action`` after the next commit, such as deleting a file that no record refers to from then on."""
         with self.lock:
             self._afterwards.append(action)
 
@@ -49,7 +49,7 @@ class Journal:
         """Write all changes.
 
         Raises:
-            StorageError: They could not be written; the next commit tries again.
+            StorageError: The changes could not be written; the next commit tries again.
         """
         with self.lock:
             failure, self._failure = self._failure, None

@@ -15,7 +15,7 @@ from pipeline.local.store.journal import Journal
 __all__ = ["StoredDict", "decode", "encode"]
 
 _MAX_VALUES_IN_MEMORY, _MAX_BYTES_IN_MEMORY = 64, 500_000  # per dictionary, between two commits
-_MIN_RECENT_VALUES = 8  # values that always stay: a thread may be changing one
+_MIN_RECENT_VALUES = 8  # values that always stay in memory: a thread may be changing one
 _BYTES = "__bytes__"
 
 
@@ -23,16 +23,16 @@ class StoredDict(MutableMapping[Any, Any]):
     """Dictionary with its keys in memory and its values in the journal's database.
 
     The values used last are in memory, too. A value that was looked up by its key may be changed in place until the
-    next commit, which compares it with the database and drops most values from memory. Values met by iteration may be
+    next commit, which compares it with the database and drops most values from memory. Values from an iteration may be
     changed only if they stay in memory. A copy is empty: MiniStack copies its dictionaries to write them elsewhere, and
-    these are already written.
+    these values are written already.
 
     Args:
         journal: Commits the changes.
         name: Name of the store in the database.
         stays_in_memory: Whether a value stays in memory and is compared at each commit; None means no value does.
         wrap: Applied to the key and the value that was read from disk.
-        limit: Maximum number of keys; beyond it the oldest are dropped.
+        limit: Maximum number of keys; beyond it, the oldest keys are dropped.
     """
 
     def __init__(

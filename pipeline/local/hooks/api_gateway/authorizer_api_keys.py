@@ -1,7 +1,7 @@
 """Gaps: MiniStack takes the usage plan's API key only from the header, and a denial has no context.
 
-With ApiKeySourceType AUTHORIZER the key is the one that the authorizer returns (usageIdentifierKey). A gateway response
-may quote what the authorizer says of a denial ($context.authorizer.reason).
+With ApiKeySourceType AUTHORIZER, API Gateway uses the key that the authorizer returns (usageIdentifierKey). A gateway
+response may quote the authorizer's reason for a denial ($context.authorizer.reason).
 """
 
 from __future__ import annotations
@@ -27,15 +27,15 @@ PRIVATE_NAMES = private_names(
     "_gateway_error_response(error, request)",
 )
 
-_IN_CONTEXT = "usageIdentifierKey"  # the authorizer's context is cached, so the key is kept in it
-_REASON = "reason"  # the context of a denial is not kept, but its policy is
+_IN_CONTEXT = "usageIdentifierKey"  # stored in the authorizer's context, which MiniStack caches
+_REASON = "reason"  # stored in the policy of a denial: MiniStack caches it, but drops the context
 _reason: ContextVar[str] = ContextVar("reason", default="")
 _HEADER = object()
 _key: ContextVar[Any] = ContextVar("key", default=_HEADER)
 
 
 def install() -> None:
-    """Use the authorizer's key where the API says so."""
+    """Use the authorizer's key if the API's key source is the authorizer, and its reason in denials."""
     invoke, authorize, from_header = (
         apigateway_v1._invoke_authorizer_lambda,
         apigateway_v1._authorize_request_v1,

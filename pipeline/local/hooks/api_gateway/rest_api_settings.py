@@ -1,8 +1,8 @@
 """Gap: MiniStack ignores some settings of a REST API.
 
-These are gateway responses, the source of the API key, and binary media types as SAM escapes them. MiniStack also
-responds with the stack trace of a failed function, and decodes a body without a content type as text, which API Gateway
-takes for JSON, and so for a binary media type if these are ``*/*``.
+These settings are gateway responses, the source of the API key, and binary media types as SAM escapes them. MiniStack
+also responds with the stack trace of a failed function, and decodes a body without a content type as text. API Gateway
+treats such a body as JSON, which is a binary media type if these are ``*/*``.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ PRIVATE_NAMES = (
 Document = Mapping[str, Any]
 
 _BAD_GATEWAY = 502
-_DEFAULT_MEDIA_TYPE = "application/json"  # of a request without one
+_DEFAULT_MEDIA_TYPE = "application/json"  # API Gateway's default for a request without a type
 
 
 def install() -> None:

@@ -1,6 +1,7 @@
 """Gap: Batch does not tell EventBridge that a job waits for a machine ("Batch Job State Change", status RUNNABLE).
 
-On AWS every job has this event; here only one that waits for more than a second, since nothing acts on the others.
+On AWS every job sends this event. Here only a job that waits for more than a second does, since nothing acts on the
+other events.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ _DELAY_SECONDS = 1.0
 
 
 def emit_if_waiting(job: BatchJob, queue: str) -> None:
-    """Send the event of a job that is still waiting in a second.
+    """Send the event if the job is still waiting after a second.
 
     Args:
         job: The job.

@@ -1,4 +1,4 @@
-"""Gap: a handler's error loses its class name (always Runtime.HandlerError), and overlapping calls start processes.
+"""Gap: errors of a handler lose their class name (always Runtime.HandlerError), and overlapping calls start processes.
 
 Here handlers run under AWS's runtime client, in a limited pool of instances (pipeline.local.handlers).
 """

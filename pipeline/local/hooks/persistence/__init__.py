@@ -1,3 +1,3 @@
-"""Records on disk instead of in memory, one module a service; ``pipeline.local.storage`` installs them."""
+"""Records on disk instead of in memory, one module per service; ``pipeline.local.storage`` installs them."""
 
 __all__: list[str] = []

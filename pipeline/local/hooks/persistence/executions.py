@@ -22,7 +22,7 @@ class StoredExecutions:
     """Executions: running ones in memory, others on disk, with separate histories.
 
     Args:
-        journal: Stores them.
+        journal: Stores the executions.
         commit: Commits the journal, from any thread.
     """
 
@@ -52,7 +52,7 @@ class StoredExecutions:
         stepfunctions._emit_execution_status_event = write_and_emit
 
     def _write(self, execution: Execution) -> None:
-        """Write an execution; one that has ended leaves memory."""
+        """Write an execution; move an ended one from memory to disk."""
         arn = execution["executionArn"]
         account, region = arn.split(":")[4], arn.split(":")[3]
         if execution["status"] != "RUNNING":

@@ -1,4 +1,4 @@
-"""Gap: DynamoDB writes its items only at a clean end, and readers of its streams go on behind what a restart forgot."""
+"""Gap: DynamoDB writes its items only at a clean end, and stream readers keep positions that a restart invalidates."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class _TableItems(defaultdict[Any, dict[Any, Any]]):
 
 
 class Items:
-    """Items of all tables in memory, each in the journal before its request is answered."""
+    """Items of all tables, in memory; a change is in the journal before the response to its request."""
 
     def __init__(self, journal: Journal) -> None:
         self._journal = journal

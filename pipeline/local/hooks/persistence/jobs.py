@@ -20,7 +20,7 @@ _MAX_JOBS = 10_000  # Batch itself drops ended jobs after a week
 
 
 def install(journal: Journal) -> None:
-    """Keep jobs in the journal; running jobs of a previous server have failed."""
+    """Store jobs in the journal; mark running jobs of a previous server as failed."""
     jobs = StoredDict(journal, "batch-jobs", stays_in_memory=lambda job: job["status"] not in _ENDED, limit=_MAX_JOBS)
     batch._jobs._data = jobs
     for key, job in jobs.items():

@@ -21,7 +21,7 @@ _MAX_STREAMS = 5000  # per group: MiniStack has a stream for each call of a func
 
 
 def install(journal: Journal) -> None:
-    """Keep the streams of all groups in the journal. GetLogRecord finds nothing."""
+    """Store the streams of all groups in the journal. GetLogRecord finds nothing any more."""
     groups = _Groups(journal)
     load = cloudwatch_logs.load_persisted_state
 
@@ -40,7 +40,7 @@ def install(journal: Journal) -> None:
 
 
 class _Groups(dict[Any, Group]):
-    """Log groups by account, region and name; their streams are stored."""
+    """Log groups by account, region and name; their streams are in the journal."""
 
     def __init__(self, journal: Journal) -> None:
         super().__init__()
@@ -66,4 +66,4 @@ class _Groups(dict[Any, Group]):
 
 class _Nothing(dict[Any, Any]):
     def __setitem__(self, key: Any, value: Any) -> None:
-        """Keep nothing."""
+        """Store nothing."""

@@ -1,7 +1,7 @@
 """Gap: S3 keeps every version of an object in memory, and reads all records when it starts.
 
-After SIGKILL, the content of one version can also have the record of another. Here contents are files named after
-bucket, key, version and ETag; records are in the journal.
+After SIGKILL, the content of one version can also be stored with the record of another. Here contents are files named
+after bucket, key, version and ETag; records are in the journal.
 """
 
 from __future__ import annotations
@@ -99,7 +99,7 @@ class Objects:
         self._bodies.sweep(used, before)
 
     def _read_earlier(self) -> int:
-        """Copy the contents of MiniStack's own files, and count them; it has read the records already."""
+        """Copy the contents of MiniStack's own files, and count them; MiniStack has read the records already."""
         names: set[str] = set()
         for (account, bucket), stored_bucket in s3._buckets._data.items():
             for key, record in stored_bucket["objects"].items():
@@ -134,7 +134,7 @@ class Objects:
             )
 
     def _persist(self, bucket: str, key: str, obj: Record) -> None:
-        """Write the content; the record follows when the request is answered."""
+        """Write the content; the record is written before the response to the request."""
         account, content = responses.get_account_id(), obj.get("body")
         file, objects = file_name(account, bucket, key, obj), self._buckets[account, bucket]["objects"]
         if content is not None:
@@ -192,7 +192,7 @@ class Objects:
 
 
 class _Buckets(dict[tuple[str, str], Record]):
-    """Buckets by account and name; their objects are stored."""
+    """Buckets by account and name; their objects are in the journal."""
 
     def __init__(self, objects: Callable[[str, str], StoredDict]) -> None:
         super().__init__()

@@ -28,7 +28,7 @@ def install(journal: Journal) -> None:
 
 
 class _Queues(dict[Any, dict[str, Any]]):
-    """Queues by account, region and URL, in memory; each message in the journal. A copy is empty: all is written."""
+    """Queues by account, region and URL, in memory and in the journal. A copy is empty: all is written already."""
 
     def __init__(self, journal: Journal) -> None:
         super().__init__()
@@ -48,7 +48,7 @@ class _Queues(dict[Any, dict[str, Any]]):
         return {}
 
     def changes(self) -> list[Change]:
-        """Return the queues and messages that changed or are gone."""
+        """Return the queues and messages that changed or were deleted."""
         changed: list[Change] = []
         self._written_marks = {}
         for key, queue in list(self.items()):

@@ -40,8 +40,8 @@ PRIVATE_NAMES = (
     ),
 )
 
-_MAX_STACK_EVENTS = 1000  # an update of the stack adds some 300
-_MAX_COPY_ATTEMPTS = 5  # of a dictionary that changes meanwhile
+_MAX_STACK_EVENTS = 1000  # an update of the stack adds about 300
+_MAX_COPY_ATTEMPTS = 5  # attempts to copy a dictionary that a request changes meanwhile
 _written: dict[str, int] = {}  # hash by service
 _errors: list[OSError] = []
 _lock = threading.Lock()

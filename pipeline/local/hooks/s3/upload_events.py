@@ -1,6 +1,6 @@
 """Gap: S3 sends an object's events in the background, and loses them when the server is killed.
 
-Here an event is in the journal, together with its object, until its targets have it.
+Here an event is committed to the journal together with its object, and stays there until it is delivered.
 """
 
 from __future__ import annotations
@@ -41,11 +41,11 @@ class UploadEvents:
         self._undelivered = list(self._pending.items())
 
     def install(self) -> None:
-        """Send events from here."""
+        """Replace MiniStack's delivery of events."""
         s3._fire_s3_event_async = self._send
 
     def resend_pending(self) -> None:
-        """Send the events that a killed server had not delivered. Their targets call this server, which must listen."""
+        """Send the events that a killed server had not delivered. Their targets call this server: it must listen."""
         while self._undelivered:
             name, event = self._undelivered.pop()
             self._start(name, event)

@@ -42,7 +42,7 @@ SYNC_PARAMETERS = frozenset(
 )  # fmt: skip
 
 _POLL_SECONDS = 0.1
-_submitted: ContextVar[list[BatchJob] | None] = ContextVar("submitted", default=None)  # by the state that has a timeout
+_submitted: ContextVar[list[BatchJob] | None] = ContextVar("submitted", default=None)  # jobs of the current state
 
 
 def install(runner: JobRunner) -> None:
@@ -112,7 +112,7 @@ def _cancel(runner: JobRunner, document: Any) -> dict[str, Any]:
 
 
 def _describe_nested_failure(execution: dict[str, Any]) -> tuple[str, str]:
-    """Return error and cause as AWS does: the error is always States.TaskFailed, and the cause has the original one."""
+    """Return error and cause as AWS does: the error is States.TaskFailed, and the cause has the original error."""
     cause = {
         "ExecutionArn": execution["executionArn"],
         "Status": execution["status"],
@@ -123,7 +123,7 @@ def _describe_nested_failure(execution: dict[str, Any]) -> tuple[str, str]:
 
 
 def _wait(runner: JobRunner, job: BatchJob) -> Any:
-    """Return the description of a job that succeeded; raise States.TaskFailed with that of one that failed."""
+    """Wait for a job and return its description; raise States.TaskFailed with the description if it failed."""
     execution = current_execution.get()
     while not job.ended.wait(_POLL_SECONDS):
         if execution is not None and execution["status"] != "RUNNING":

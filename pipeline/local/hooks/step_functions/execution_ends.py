@@ -1,7 +1,7 @@
 """Gap: a stopped execution continues and ends as FAILED, and TimeoutSeconds of an execution is ignored.
 
-An execution that was running when the server ended is FAILED at the next start, without an event. Install this after
-``persistence.executions``.
+An execution that was running when the server ended becomes FAILED at the next start, but MiniStack sends no event.
+Install this after ``persistence.executions``.
 """
 
 from __future__ import annotations
