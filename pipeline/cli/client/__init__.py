@@ -1,1 +1,1 @@
-"""A stack, its API and its runs, as the commands use them."""
+"""Access to a stack, its API and its runs, for the commands."""

@@ -1,4 +1,4 @@
-"""Who calls a command, for the registry's history and its audit log."""
+"""Name of the caller of a command, for the registry's history and audit log."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ __all__ = ["caller_name", "log_change", "logged_change", "user_name"]
 
 
 def caller_name(command: str) -> str:
-    """Return who calls a command, for the registry's history."""
+    """Return a command and the name of its caller, for the registry's history."""
     user = user_name()
     return f"modeldrop {command} by {user}" if user else f"modeldrop {command}"
 
 
 def user_name() -> str:
-    """Return the name of the machine's user; empty where there is none, as in some containers."""
+    """Return the name of the machine's user; empty if there is none, as in some containers."""
     try:
         return getpass.getuser()
     except (OSError, KeyError, ImportError):
@@ -34,20 +34,20 @@ def log_change(connection: Connection, tenant: str, command: str, resource: str)
         connection: The stack.
         tenant: Tenant whose resource is changed.
         command: Name of the command.
-        resource: What it changes.
+        resource: What the command changes.
     """
     connection.audit.add(command, resource, caller=(tenant, caller_name(command)))
 
 
 @contextmanager
 def logged_change(connection: Connection, tenant: str, command: str, resource: str) -> Iterator[str]:
-    """Log the changes of the block, in the same transaction where that is possible; yield who makes them.
+    """Log the changes of the block, in the same transaction if possible; yield the name of the caller.
 
     Args:
         connection: The stack.
         tenant: Tenant whose resource was changed.
         command: Name of the command, such as ``keys create``.
-        resource: What it changes, such as ``houses@3``.
+        resource: What the command changes, such as ``houses@3``.
     """
     by = caller_name(command)
     with connection.audit.beside_change(command, resource, caller=(tenant, by)):

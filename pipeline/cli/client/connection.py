@@ -36,7 +36,7 @@ def real_session(choice: Choice) -> Session:
 
 
 def _connect(choice: Choice, embedded: StackStatus | None) -> Connection:
-    """Return the connection: of an embedded cloud by its endpoint and any credentials, of AWS by a profile."""
+    """Connect to an embedded cloud by its endpoint, with any credentials, or to AWS with a profile."""
     if embedded is None:
         assert choice.stack is not None
         try:
@@ -45,7 +45,7 @@ def _connect(choice: Choice, embedded: StackStatus | None) -> Connection:
             raise NotRunningError(error.message) from error
     else:
         services = operator(endpoint_url=embedded.endpoint_url, region=embedded.region, credentials=CREDENTIALS)
-    adapters = services._asdict()  # by the names of Connection's fields
+    adapters = services._asdict()  # the names are those of Connection's fields
     outputs = adapters.pop("outputs")
     return Connection(status=embedded or _aws_status(outputs), **adapters)
 

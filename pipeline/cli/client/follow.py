@@ -38,7 +38,7 @@ __all__ = [
 ]
 
 POLL_SECONDS = 0.5
-_POLLS_A_CURVE = 4  # a job writes them every two seconds
+_POLLS_A_CURVE = 4  # polls per read of the curves, which a job writes every two seconds
 _START_SECONDS = 60.0
 _ENDS: dict[str, ExitCode] = {
     "SUCCEEDED": ExitCode.OK,
@@ -54,7 +54,7 @@ class RunReader(Protocol):
         """Return a run.
 
         Raises:
-            NotFoundError: There is none.
+            NotFoundError: There is no such run.
         """
         ...
 
@@ -64,8 +64,8 @@ def follow_run(run: str, runs: RunReader, connection: Connection | None, *, slee
 
     Args:
         run: Name of the run.
-        runs: Reads its state.
-        connection: The stack, whose bucket has the training curves; None where only the API is reached.
+        runs: Reads the state of the run.
+        connection: The stack, whose bucket has the training curves; None if only the API is reached.
         sleep: Waits between two reads.
 
     Raises:
@@ -88,7 +88,7 @@ def report_end(run: Run, connection: Connection | None) -> None:
 
     Args:
         run: The run.
-        connection: The stack; None where only the API is reached, which has the record alone.
+        connection: The stack; None if only the API is reached, which returns only the record of the run.
     """
     if connection is not None:
         show_leaderboard(run, connection)
@@ -107,7 +107,7 @@ def report_end(run: Run, connection: Connection | None) -> None:
 
 
 def _name_nearest(run: Run, connection: Connection) -> None:
-    """Name the variants that miss the limits by least, and the command that serves one of them."""
+    """Print the variants that come nearest to the limits, and the command that serves one of them."""
     selection = _selection(run, connection)
     if selection is None or not selection.nearest:
         return
@@ -119,7 +119,7 @@ def _name_nearest(run: Run, connection: Connection) -> None:
 
 
 def _describe_success(run: Run, connection: Connection | None) -> str:
-    """Describe the run's version and which one is live now: another run or a person may have moved the alias."""
+    """Describe the run's version and the version that is live now: another run or a person may have moved the alias."""
     outcome = f"this run made {run.model} version {run.version}"
     if connection is None:
         return f"{outcome}: {run.reason}" if run.reason else outcome
@@ -133,7 +133,7 @@ def _describe_success(run: Run, connection: Connection | None) -> str:
 
 
 def show_leaderboard(run: Run, connection: Connection, *, details: bool = False) -> None:
-    """Print the leaderboard, with ``details`` also why each candidate was tried; nothing before selection."""
+    """Print the leaderboard, with ``details`` also why each candidate was tried; nothing before the stage select."""
     selection = _selection(run, connection)
     if selection is not None:
         tenant = "" if run.tenant == connection.tenant(None) else f" --tenant {run.tenant}"
@@ -142,7 +142,7 @@ def show_leaderboard(run: Run, connection: Connection, *, details: bool = False)
 
 
 def show_warnings(run: Run, connection: Connection) -> None:
-    """Print the warnings of the model card, as of target leakage; nothing before evaluation."""
+    """Print the warnings of the model card, such as target leakage; nothing before the stage evaluate."""
     with suppress(ObjectNotFoundError):
         card = ModelCard.from_bytes(connection.artifacts.get(RunKeys(run.run).card))
         for warning in card.warnings:
@@ -150,7 +150,7 @@ def show_warnings(run: Run, connection: Connection) -> None:
 
 
 def _wait_for_start(run: str, runs: RunReader, sleep: Callable[[float], None]) -> None:
-    """Wait until the run's record is there.
+    """Wait until the run's record exists.
 
     Raises:
         NotFoundError: The upload did not start a run.
@@ -222,7 +222,7 @@ def _follow_plainly(updates: Iterator[Run]) -> Run:
 
 
 def _selection(run: Run, connection: Connection) -> Selection | None:
-    """Return the selection of a run; None where it ended before there was one."""
+    """Return the selection of a run; None if the run ended before the stage select."""
     try:
         return Selection.from_bytes(connection.artifacts.get(RunKeys(run.run).selection))
     except ObjectNotFoundError:

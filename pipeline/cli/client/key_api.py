@@ -1,4 +1,4 @@
-"""A stack that is reached by its API alone, with a key and no AWS credentials."""
+"""A stack that is reached only by its API, with a key and without AWS credentials."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from pipeline.contracts.signature import Signature
 
 __all__ = ["KeyApi"]
 
-_MAX_COMPARED = 100  # runs whose names an unknown one is compared with
+_MAX_COMPARED = 100  # newest runs whose names are compared with an unknown name
 
 
 class KeyApi(ApiClient):
-    """The API with a key alone: uploads, runs, and the registry of the key's tenant. Use it as a context manager.
+    """Uploads, runs, and the registry of the key's tenant, by the API. Use it as a context manager.
 
-    Every method raises a ModeldropError of the class that the API's status stands for, in its words.
+    Every method raises the ModeldropError that the API's status stands for, with the API's message.
     """
 
     def upload(
@@ -34,12 +34,12 @@ class KeyApi(ApiClient):
 
         Args:
             file: The file.
-            model: Model that it is for.
+            model: Model that the file is for.
             target: Column to predict.
             progress: Called with the number of bytes uploaded since its last call.
 
         Returns:
-            Name of the run that it starts; None for a companion.
+            Name of the run that the file starts; None for a companion.
         """
         with self._translated():
             return self._client.upload(file, model=model, target=target, progress=progress)
@@ -48,7 +48,7 @@ class KeyApi(ApiClient):
         """Return a run.
 
         Raises:
-            NotFoundError: There is none of this name that the key may see.
+            NotFoundError: There is no such run that the key may see.
         """
         with self._translated():
             return Run.model_validate(self._client.run(run))
@@ -72,11 +72,11 @@ class KeyApi(ApiClient):
                 yield RejectedUpload.model_validate({"tenant": tenant if slash else "", "bucket": "", **entry})
 
     def cancel(self, run: str) -> Run:
-        """End a run and its jobs, and return it.
+        """End a run and its jobs, and return the run.
 
         Raises:
-            NotFoundError: There is none of this name that the key may see.
-            ConflictError: It has ended, or its version is being promoted.
+            NotFoundError: There is no such run that the key may see.
+            ConflictError: The run has ended, or its version is being promoted.
         """
         with self._translated():
             self._client.cancel(run)
@@ -86,7 +86,7 @@ class KeyApi(ApiClient):
         """Return the run of that name, or the newest run of the model of that name.
 
         Raises:
-            NotFoundError: There is neither.
+            NotFoundError: There is no run and no model of that name.
         """
         with suppress(NotFoundError):
             return self.get(name)
@@ -111,7 +111,7 @@ class KeyApi(ApiClient):
         for entry in entries:
             live = entry["live_version"]
             version = None if live is None else self.version(entry["model"], live)[0]
-            tenant = "" if version is None else version.tenant  # the API does not say whose key it is
+            tenant = "" if version is None else version.tenant  # the API does not name the key's tenant
             listed.append((ModelSummary.model_validate({**entry, "tenant": tenant}), version))
         tenants = {summary.tenant for summary, _ in listed} - {""}
         tenant_field = {"tenant": next(iter(tenants), "")}
@@ -168,13 +168,13 @@ class KeyApi(ApiClient):
     def promote(
         self, model: str, version: int, *, alias: str, reason: str, expected: int | None
     ) -> tuple[ModelVersion, int | None]:
-        """Point an alias to a version, and return the version and the one that it pointed to.
+        """Point an alias to a version; return that version and the number of the version before, if any.
 
         Args:
             model: Name of the model.
             version: Number of the version.
             alias: Name of the alias.
-            reason: Why, for the history.
+            reason: Reason, for the history.
             expected: Version that the alias must point to; None for any.
         """
         with self._translated():
@@ -184,12 +184,12 @@ class KeyApi(ApiClient):
     def roll_back(
         self, model: str, *, alias: str, reason: str, expected: int | None
     ) -> tuple[ModelVersion, int | None]:
-        """Point an alias to the version before, and return that version and the one that it pointed to.
+        """Point an alias to its previous version; return that version and the number of the one before the rollback.
 
         Args:
             model: Name of the model.
             alias: Name of the alias.
-            reason: Why, for the history.
+            reason: Reason, for the history.
             expected: Version that the alias must point to; None for any.
         """
         with self._translated():

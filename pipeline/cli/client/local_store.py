@@ -19,7 +19,7 @@ class LocalStore:
 
     Attributes:
         files: Path of each key.
-        folder: Folder for what is written; no other file is changed.
+        folder: Folder for objects that are written; no other file is changed.
         bucket: Name of the bucket, for messages.
     """
 

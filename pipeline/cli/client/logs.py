@@ -22,11 +22,11 @@ if TYPE_CHECKING:
 __all__ = ["log_text", "print_logs"]
 
 _POLL_SECONDS = 1.0
-_INDENT = 14  # width of the time; a long line continues below it
-_HEAD = 41  # width of the time and the source
+_INDENT = 14  # width of the time, in characters; continuation lines have this indentation
+_HEAD = 41  # width of the time and the source, in characters
 _BEFORE = timedelta(minutes=1)  # the event's own functions log before the run's record exists
 _STYLES = {"ERROR": "red", "CRITICAL": "red", "WARNING": "yellow"}
-# Fields of every line of Powertools that nobody asked for.
+# Fields that Powertools adds to every line, and that do not help here.
 _NOISE = frozenset({
     "level", "location", "message", "timestamp", "service", "run", "cold_start", "sampling_rate", "xray_trace_id",
     "function_name", "function_memory_size", "function_arn", "function_request_id",
@@ -74,12 +74,12 @@ def log_text(line: LogLine) -> Text:
 
 
 def _print_line(text: Text, console: Console) -> None:
-    """Print a line: wrapped between words on a terminal, whole in a pipe."""
+    """Print a line: wrapped between words on a terminal, unwrapped in a pipe."""
     if not console.is_terminal:
         console.print(text, soft_wrap=True)
         return
     styled = Text(wrap_words(text.plain, console.width, indent=_INDENT))
-    styled.spans = [span for span in text.spans if span.end <= _HEAD]  # what follows may have moved
+    styled.spans = [span for span in text.spans if span.end <= _HEAD]  # wrapping may have moved the rest
     console.print(styled, soft_wrap=True)
 
 

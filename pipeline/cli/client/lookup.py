@@ -30,7 +30,7 @@ __all__ = [
 
 _MAX_NAMED = 5
 _LIKENESS = 0.6  # difflib's own default: 'chrn' is like 'churn' (0.89), 'nosuchrun' is not (0.57)
-_MAX_RUNS = 1000  # that a name is looked for among
+_MAX_RUNS = 1000  # newest runs whose names are compared with an unknown name
 
 
 def find_model(connection: Connection, tenant: str, model: str) -> ModelSummary:
@@ -63,7 +63,7 @@ def read_golden(connection: Connection, version: ModelVersion) -> GoldenPredicti
     """Read a version's golden rows.
 
     Raises:
-        NotFoundError: The documents of its run are gone.
+        NotFoundError: The documents of the version's run were deleted.
     """
     from pipeline.contracts.records.model_version import GoldenPredictions
 
@@ -113,12 +113,12 @@ def find_run(connection: Connection, name: str, tenant: str | None = None) -> Ru
     """Find a run by its name, or the newest run of a model by the model's name.
 
     Args:
-        connection: The stack that has it.
-        name: A run's name, or a model's.
-        tenant: Tenant that owns it; None for the stack's own.
+        connection: The stack.
+        name: Name of a run or of a model.
+        tenant: Tenant that owns the model; None for the stack's own.
 
     Raises:
-        NotFoundError: No run has this name or is of such a model.
+        NotFoundError: There is no such run, and no run of such a model.
     """
     owner = connection.tenant(tenant)
     with suppress(NotFoundError):

@@ -24,8 +24,8 @@ class ModelApi(ApiClient):
 
         Args:
             model: Name of the model.
-            rows: Column -> value.
-            version: None for the live version.
+            rows: Rows, each with its values by column.
+            version: Number of the version; None for the live version.
             ignore_extra: Ignore columns that the model does not read.
 
         Returns:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["STATUSES", "Listed", "RunFilter", "choose_newest", "list_runs", "parse_since", "parse_status"]
 
 STATUSES = ("RUNNING", "SUCCEEDED", "FAILED", "NEEDS_DECISION", "REJECTED")
-_PAGE = 100  # runs that are read at once
+_PAGE = 100  # runs per read
 _AGE = re.compile(r"(\d+)([smhdw])")
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
@@ -99,7 +99,7 @@ def parse_since(text: str, *, now: datetime) -> datetime:
     """Parse a time: ``30m``, ``2h``, ``1d`` or ``2w`` before now, or a date such as ``2026-11-29``.
 
     Raises:
-        typer.BadParameter: It is neither.
+        typer.BadParameter: The text is neither.
     """
     if age := _AGE.fullmatch(text.strip().lower()):
         try:

@@ -72,14 +72,14 @@ def models_of_registry(
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class AccessOptions:
-    """Who may call the server.
+    """Options that decide who may call the server.
 
     Attributes:
-        host: Address that it listens on.
+        host: Address that the server listens on.
         tenant: Tenant of all callers without authentication; None for the stack's.
         key_file: File with API keys; None without one.
-        no_auth: Whether anybody may call it.
-        issuer: Issuer whose tokens it accepts; None to accept none.
+        no_auth: Whether anybody may call the server.
+        issuer: Issuer whose tokens are accepted; None to accept no tokens.
     """
 
     host: str
@@ -115,8 +115,8 @@ class AccessOptions:
 def authentication(session: Session, access: AccessOptions, *, from_files: bool) -> Callable[[], Authenticator]:
     """Return a factory for the authenticator.
 
-    Without ``--no-auth`` a credential is needed: a token of ``--jwt-issuer``, an API key of ``--api-key-file``, or one
-    of the registry's. Models of files with neither are open to this machine alone.
+    Without ``--no-auth`` a credential is needed: a token of ``--jwt-issuer``, an API key of ``--api-key-file``, or an
+    API key of the registry. Models of files without an issuer or a key file can be called only from this machine.
 
     Raises:
         typer.BadParameter: The options exclude each other, a key file has no key, or a credential is needed.

@@ -48,8 +48,9 @@ BY_KEY = "drop, watch, runs, cancel, predict, models, card, history, promote and
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Choice:
-    """The global options. Without ``stack`` it is the embedded cloud in ``home``; with ``api_url`` alone, uploads and
-    runs go by the API.
+    """The global options. Without ``stack``, commands use the embedded cloud in ``home``.
+
+    With only ``api_url``, the commands of BY_KEY use the API.
     """
 
     stack: str | None = None
@@ -75,9 +76,9 @@ class Control(Protocol):
         """Start the embedded cloud, and deploy the template to it.
 
         Args:
-            home: Its data folder; None means the default.
+            home: Data folder of the embedded cloud; None means the default.
             bind: Address to listen on.
-            foreground: Whether to return only after it has stopped.
+            foreground: Whether to return only after the embedded cloud has stopped.
             parameters: Parameters of the template.
             report: Called with a description of each step.
         """
@@ -97,17 +98,17 @@ class LogLine(Protocol):
 
     @property
     def timestamp(self) -> datetime:
-        """Return when it was logged, UTC."""
+        """Return the time of the line, UTC."""
         ...
 
     @property
     def group(self) -> str:
-        """Return the name of its log group."""
+        """Return the name of the line's log group."""
         ...
 
     @property
     def message(self) -> str:
-        """Return its text."""
+        """Return the text of the line."""
         ...
 
 
@@ -125,7 +126,7 @@ def _no_model_loader(make_session: Callable[[bytes], InferenceSession]) -> Model
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Connection:
-    """A stack that was reached."""
+    """Clients of a stack that is reachable."""
 
     status: StackStatus
     uploads: ObjectStore
@@ -204,7 +205,7 @@ class Session:
         return self.world.connect(self.choice, status)
 
     def given_api(self) -> tuple[str, str] | None:
-        """Return the given address and key; None with ``--stack``, whose credentials are used.
+        """Return the API's address and key from the options; None without an address or with ``--stack``.
 
         Raises:
             UnauthenticatedError: There is no API key.
@@ -216,7 +217,7 @@ class Session:
         return self.choice.api_url, self.choice.api_key
 
     def key_api(self) -> KeyApi | None:
-        """Return the API at the given address; None without one, or with ``--stack``, whose credentials are used.
+        """Return the API at the given address; None without an address or with ``--stack``.
 
         Raises:
             UnauthenticatedError: There is no API key.

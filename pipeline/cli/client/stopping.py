@@ -21,7 +21,7 @@ _MAX_LISTED = 1000
 
 
 def running_runs(session: Session) -> list[Run]:
-    """Return the running runs of the embedded cloud; none if it does not answer, since `down` ends it anyway."""
+    """Return the running runs of the embedded cloud; none if it does not respond, since `down` ends it anyway."""
     try:
         runs = session.connection().runs.list(limit=_MAX_LISTED)
     except ModeldropError:
@@ -33,7 +33,7 @@ def confirm_stop(runs: Sequence[Run], *, confirmed: bool) -> None:
     """Ask on a terminal whether the runs may end.
 
     Raises:
-        StoppedError: The answer was no.
+        StoppedError: The user declined.
     """
     if confirmed or not runs or not (sys.stdin.isatty() and sys.stderr.isatty()):
         return

@@ -1,4 +1,4 @@
-"""Removal of a tenant with all that it owns."""
+"""Remove a tenant with everything that it owns."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 __all__ = ["RemovedTenant", "remove_tenant"]
 
-_PAGE = 100  # runs
+_PAGE = 100  # runs per read
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -45,12 +45,12 @@ def remove_tenant(connection: Connection, tenant: str) -> RemovedTenant:
     for run in iterate(lambda after: connection.runs.page(tenant=tenant, limit=_PAGE, after=after)):
         if run.status != "RUNNING":
             continue
-        with suppress(NotFoundError):  # it has not begun, and will find no files
+        with suppress(NotFoundError):  # the execution has not begun, and will find no files
             connection.executions.stop(run.run, "the tenant was deleted")
     objects = connection.uploads.delete_all(f"{tenant}/") + connection.artifacts.delete_all(f"tenants/{tenant}/")
     items = connection.registry.delete_all(tenant) + connection.runs.delete_all(tenant)
     connection.tenants.forget_grants(tenant)
     connection.audit.delete_all(tenant)
     connection.tenants.remove(tenant)
-    keys += connection.keys.delete_all(tenant)  # runs that the eventually consistent list lacked
+    keys += connection.keys.delete_all(tenant)  # keys that the eventually consistent list lacked
     return RemovedTenant(objects=objects, items=items, keys=keys)

@@ -85,5 +85,5 @@ def _check(file: Path, target: str | None, spec: Path | None) -> Check:
     """Check a file, with a spinner, since a large one takes a while."""
     from pipeline.cli.upload.check import check_path
 
-    with err().status(f"reading {file.name}"):  # silent where there is no terminal
+    with err().status(f"reading {file.name}"):  # prints nothing without a terminal
         return check_path(file, target=target, spec=spec)

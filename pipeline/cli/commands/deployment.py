@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = ["NAMES", "register"]
 
-NAMES = ("deploy", "destroy", "undeploy")  # these need no --stack beside --region and --profile
+NAMES = ("deploy", "destroy", "undeploy")  # commands that take --region and --profile without --stack
 _DEPLOY = """
 Examples:
   modeldrop --region eu-west-1 deploy --check-only  # what is missing
@@ -119,7 +119,7 @@ def destroy(
 
 
 def _target(site: DeploymentSite, defaults: dict[str, str], overrides: dict[str, str]) -> DeployTarget:
-    """Return the stack to deploy; an update keeps the parameters that it has."""
+    """Return the stack to deploy; an update keeps the stack's current parameters."""
     from pipeline.deployment.checks import DeployTarget
 
     try:
@@ -139,7 +139,7 @@ def _checks(site: DeploymentSite, target: DeployTarget, *, images: bool) -> Iter
 
 
 def _show_checks(checks: Iterable[PreflightCheck], *, quiet: bool) -> list[PreflightCheck]:
-    """Print each result at once: some checks take seconds."""
+    """Print each result as soon as it is known, since some checks take seconds."""
 
     shown = []
     for check in checks:
@@ -154,7 +154,7 @@ def _show_checks(checks: Iterable[PreflightCheck], *, quiet: bool) -> list[Prefl
 
 
 def _remaining(site: DeploymentSite, checks: list[PreflightCheck], deployed: DeployResult | None) -> list[str]:
-    """Return what a person still has to do."""
+    """Return the steps that a person still has to take."""
     steps = [f"{check.name}: {check.fix}" for check in checks if check.status == "warning" and check.fix]
     if deployed is None:
         return steps

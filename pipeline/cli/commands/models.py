@@ -166,7 +166,7 @@ def predict(
 
 
 def _print_answers(predicted: PredictedRows, output: Path | None, *, json: bool) -> None:
-    """Print predictions: a table for terminals, csv for pipes; with an output file only what was written."""
+    """Print predictions: a table on a terminal, csv in a pipe; with ``output``, write them to that file instead."""
     from pipeline.cli.prediction.output_files import print_csv, write_predictions
     from pipeline.cli.prediction.predictions_table import predictions_table, score_text
 

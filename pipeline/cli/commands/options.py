@@ -1,4 +1,4 @@
-"""Arguments and options of several commands, with shell completion by the stack that the command line names."""
+"""Arguments and options that commands share, with shell completion from the stack that the command line names."""
 
 from __future__ import annotations
 
@@ -55,10 +55,10 @@ def complete_runs_and_models(ctx: typer.Context, incomplete: str) -> list[str]:
 
 
 def parse_version(text: str) -> int:
-    """Parse a version's number, as an argument has it.
+    """Parse the number of a version.
 
     Raises:
-        typer.BadParameter: It is no number from 1.
+        typer.BadParameter: The text is not a whole number from 1.
     """
     if not text.isdecimal() or int(text) < 1:
         raise typer.BadParameter(f"'{text}' is not a version: a whole number such as 2 is expected")

@@ -232,12 +232,12 @@ def _print_runs(listed: Listed, chosen: RunFilter, *, json: bool) -> None:
     if runs := [run for run in newest if isinstance(run, Run)]:
         show(runs_table(runs, now=datetime.now(UTC)))
     for line in rejected_lines(rejected):
-        line.no_wrap, line.overflow = True, "ignore"  # keys are copied
+        line.no_wrap, line.overflow = True, "ignore"  # so that keys can be copied
         show(line)
 
 
 def _show_run(run: Run, connection: Connection | None, *, json: bool) -> None:
-    """Show a run; its leaderboard and files only with a connection, since the API has only its record."""
+    """Show a run; the leaderboard and files only with a connection, since the API returns only the record."""
     from pipeline.cli.client.follow import say_where, show_leaderboard, show_warnings
     from pipeline.cli.views.runs import error_text
     from pipeline.cli.views.tables import run_panel
@@ -294,13 +294,13 @@ def watch_run(
     Args:
         ctx: Context of the command.
         run: Name of the run.
-        runs: Reads its state.
-        connection: The stack of the run; None where only its API is reached.
-        json: Print the run's record.
-        succeeded: Called if it succeeded.
+        runs: Reads the state of the run.
+        connection: The stack of the run; None if only its API is reached.
+        json: Whether to print the run's record.
+        succeeded: Called if the run succeeded.
 
     Raises:
-        StoppedError: The user stopped it; the run goes on.
+        StoppedError: The user stopped the command; the run continues.
         typer.Exit: The run has ended.
     """
     from pipeline.cli.client.follow import exit_code, follow_run, report_end
@@ -323,7 +323,7 @@ def _find_by_key(api: KeyApi, name: str) -> str:
     """Return the name of a run, or of a model's newest run. A run's name is returned even if the run has not begun.
 
     Raises:
-        NotFoundError: There is neither.
+        NotFoundError: There is no run and no model of that name.
     """
     try:
         return api.find(name).run

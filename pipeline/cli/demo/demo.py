@@ -58,7 +58,7 @@ class _Act:
 def run_demo(session: Session) -> None:
     """Start the embedded cloud if it is not up, make and call two models, and leave it running.
 
-    Raises typer.Exit with the code of the first run that did not end well.
+    Raises typer.Exit with the code of the first run that did not succeed.
     """
     if session.choice.stack is None:
         _say("The embedded cloud")
@@ -122,7 +122,7 @@ def _play(act: _Act, data: Data, session: Session, connection: Connection) -> No
 
 
 def _call(act: _Act, data: Data, session: Session, connection: Connection) -> None:
-    """Predict the held-out rows, and print how to repeat it."""
+    """Predict the held-out rows, and print how to repeat the call."""
     live = connection.registry.live(connection.tenant(None), act.model)
     message(f"{live.variant_name} is served: one ONNX file of {size(live.artifact.bytes)}")
     predicted = predict_rows(

@@ -34,7 +34,7 @@ MAX_UNASKED_REST = 20  # files ignored without a question
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class FolderContents:
-    """What a folder holds.
+    """Contents of a folder, by kind.
 
     Attributes:
         data_files: Part files of one data set, directly in the folder.
@@ -50,7 +50,7 @@ class FolderContents:
 
     @classmethod
     def of(cls, folder: Path) -> FolderContents:
-        """List a folder without hidden files and folders and Spark's own files, such as _SUCCESS."""
+        """List a folder; skip hidden files and folders, and Spark's own files, such as _SUCCESS."""
         from pipeline.contracts.image_decoding import IMAGE_SUFFIXES
         from pipeline.validation.readers.formats import has_format
 
@@ -73,7 +73,7 @@ class FolderContents:
         """Check that the folder holds either part files or images.
 
         Raises:
-            typer.BadParameter: It holds neither, or both.
+            typer.BadParameter: The folder holds neither or both, too many parts, or files that are not one data set.
         """
         from pipeline.validation.readers.formats import has_format
 
@@ -99,7 +99,7 @@ class FolderContents:
         )
 
     def unusual_reasons(self, folder: Path) -> list[str]:
-        """Return reasons to doubt that the folder was meant: unrelated files in a working directory, or many."""
+        """Return reasons to ask whether the folder was meant: other files in a working directory, or many of them."""
         data = len(self.data_files) + len(self.images)
         if not self.other_files or not (_is_workplace(folder) or len(self.other_files) > max(MAX_UNASKED_REST, data)):
             return []
@@ -141,8 +141,8 @@ def confirm(reasons: Sequence[str], *, confirmed: bool) -> None:
         confirmed: ``--yes`` was given.
 
     Raises:
-        typer.BadParameter: Nobody can be asked.
-        StoppedError: The answer was no.
+        typer.BadParameter: There is no terminal to ask on.
+        StoppedError: The user declined.
     """
     if confirmed or not reasons:
         return
@@ -154,14 +154,14 @@ def confirm(reasons: Sequence[str], *, confirmed: bool) -> None:
 
 
 def _is_workplace(folder: Path) -> bool:
-    """Return whether it is the working directory, one of its parents, or the user's home."""
+    """Return whether a folder is the working directory, one of its parents, or the user's home."""
     resolved, here = folder.resolve(), Path.cwd()
     return resolved in (here, *here.parents, Path.home())
 
 
 def _files(folder: Path) -> Iterator[Path]:
     for where, folders, names in os.walk(folder):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))  # os.walk goes into these
+        folders[:] = sorted(name for name in folders if not name.startswith("."))  # os.walk descends into these
         files = (Path(where) / name for name in sorted(names) if not name.startswith("."))
         yield from (file for file in files if file.is_file())
 
@@ -178,7 +178,7 @@ def zip_images(folder: Path, images: Sequence[Path], name: str) -> Iterator[Path
     message(f"{len(images):,} images into a zip", style="dim")
     with tempfile.TemporaryDirectory() as scratch:
         packed = Path(scratch) / f"{name or 'images'}.zip"
-        # png and jpg are compressed already; a zip knows no date before 1980, which some files bear
+        # png and jpg are compressed already; a zip cannot store the dates before 1980 that some files have
         with zipfile.ZipFile(packed, "w", zipfile.ZIP_STORED, strict_timestamps=False) as archive:
             for file in images:
                 archive.write(file, file.relative_to(folder))

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["has_images", "holds_images", "read_images"]
 
-_MAX_SENT_BYTES = 2 << 20  # of one file; larger images are resized to the model's size before they are sent
+_MAX_SENT_BYTES = 2 << 20  # bytes per file; larger images are resized to the model's size before they are sent
 _MAX_NAMED = 5
 _JUNK = "__MACOSX"
 
@@ -98,7 +98,7 @@ def _tell(broken: list[str]) -> Iterator[str]:
 
 
 def _cell(body: bytes, column: Column) -> Any:
-    """Return an image as it is; the API resizes it."""
+    """Return an unchanged image, which the API resizes; return a large one already resized."""
     if len(body) <= _MAX_SENT_BYTES:
         return {"b64": base64.b64encode(body).decode()}
     try:

@@ -31,7 +31,7 @@ def check_cells(row: dict[str, Any], where: str, *, nan: bool = False) -> None:
     Args:
         row: Cells by column.
         where: Name of the row in messages.
-        nan: NaN is a missing value.
+        nan: Whether NaN is a missing value.
 
     Raises:
         InvalidRequestError: A number is not finite, or a text has half of a surrogate pair; the column is named.
@@ -71,12 +71,12 @@ def _is_finite(cell: object) -> bool:
 def check_files(
     files: Sequence[tuple[str, Path]], signature: Signature, limit: int | None, scratch: Path
 ) -> tuple[list[tuple[str, Path]], list[str]]:
-    """Check the files with one JSON object a line.
+    """Check the files with one JSON object per line.
 
     Args:
         files: Name and path of each file.
         signature: Signature of the model.
-        limit: Maximum of the rows to predict; None: all.
+        limit: Maximum number of rows to predict; None for all.
         scratch: Folder for files that are rewritten because they spell names differently from the model.
 
     Returns:
@@ -99,13 +99,13 @@ def check_files(
             respelled = scratch / str(index) / "rows.jsonl"
             respelled.parent.mkdir()
             check.respell(path, respelled)
-            path = respelled  # noqa: PLW2901 - it is read in place of the user's
+            path = respelled  # noqa: PLW2901 - the rewritten file replaces the user's
         checked.append((name, path))
     return checked, warnings
 
 
 def _has_objects(path: Path) -> bool:
-    """Return whether a file has JSON lines, which may also have the name of a table of text."""
+    """Return whether a file has JSON lines, even if its name is that of a text table."""
     from pipeline.validation.readers.formats import find_format
 
     kind = find_format(path.name).kind
@@ -119,7 +119,7 @@ def _has_objects(path: Path) -> bool:
 class _JsonLines:
     """One pass over a file of JSON lines, up to the last row to predict.
 
-    ``name`` is the user's name of the file. The reader counts lines that are no object.
+    ``name`` is the user's name of the file. Lines without an object are skipped: the reader reports them.
     """
 
     name: str
@@ -177,7 +177,7 @@ class _JsonLines:
                 self.first_infinite.setdefault(column.name, number)
 
     def _check_absent(self, *, is_whole: bool) -> None:
-        """Check a column that some rows lack; the reader reports one that all rows lack."""
+        """Refuse a column that only some rows lack; the reader reports a column that all rows lack."""
         optional = {column.name for column in self.signature.columns if column.is_optional}
         for column, rows in self.absent.items():
             if column not in optional and not (is_whole and rows == self.rows):
@@ -189,7 +189,7 @@ class _JsonLines:
 
 @dataclass(slots=True)
 class _Speller:
-    """Renames a row's keys to the model's columns; others stay."""
+    """Renames a row's keys to the model's columns; other keys stay."""
 
     find: Callable[[str], str | None]
     targets: tuple[str, ...]

@@ -30,11 +30,11 @@ def parse_rows(text: str | bytes, name: str = "") -> list[dict[str, Any]]:
     """Parse ``[{column: value}, ...]``, ``{"rows": [...]}`` or one row.
 
     Args:
-        text: A document of JSON.
-        name: Name of its file, for messages; empty if it is no file.
+        text: A JSON document.
+        name: Name of the file, for messages; empty if the text is not from a file.
 
     Raises:
-        InvalidRequestError: It is not JSON (its line and column are named), or something else.
+        InvalidRequestError: The text is not JSON (the message names line and column), or is not rows.
     """
     subject = f"'{name}' is" if name else "the rows are"
     try:
@@ -47,7 +47,7 @@ def parse_rows(text: str | bytes, name: str = "") -> list[dict[str, Any]]:
         raise InvalidRequestError(f"{subject} not text: JSON in UTF-8 is expected") from error
     except RecursionError as error:
         raise InvalidRequestError(f"{subject} nested too deeply: flat objects are expected") from error
-    except ValueError as error:  # Python's own limit
+    except ValueError as error:  # Python's limit on the digits of an int
         raise InvalidRequestError(f"{subject} not read: a whole number has too many digits") from error
     if isinstance(document, dict):
         document = document.get("rows", [document])

@@ -19,12 +19,12 @@ if TYPE_CHECKING:
 __all__ = ["RequestRows", "Row", "read_files", "truths_of"]
 
 Row = dict[str, Any]
-_SLICE_ROWS = 1_000  # held as Python objects at once
+_SLICE_ROWS = 1_000  # rows held as Python objects at once
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RequestRows:
-    """``rows`` can be taken once. ``truths``: the target of each row, None where it is unknown; empty without any.
+    """``rows`` can be iterated once. ``truths``: the target of each row, None if it is unknown; empty if none is known.
 
     ``verbatim``: JSON from the command line, which is sent unchanged; the API reports errors in it.
     """
@@ -46,7 +46,7 @@ def read_files(
     """Read the first ``limit`` rows of files.
 
     Args:
-        files: Name and path of each file; the path's ending is that of its format.
+        files: Name and path of each file; the path has the suffix of the file's format.
         signature: Signature of the model.
         limit: Maximum number of rows; None for all.
         scratch: An empty folder.
@@ -94,7 +94,7 @@ def _values_of_rows(labels: Sequence[Any], signature: Signature) -> list[Any]:
 
 
 def _labels_of_rows(labels: Sequence[Any], signature: Signature) -> list[Any]:
-    """Return the known labels of each row; None if it has no value."""
+    """Return each row's labels that the model knows; None if the row has no value."""
     import polars as pl
 
     from pipeline.validation.columns.casting import as_flags
@@ -169,7 +169,7 @@ def _numbers(labels: Sequence[str | None], signature: Signature) -> list[float |
 
 
 def _match(labels: Sequence[str | None], signature: Signature) -> list[str | None]:
-    """Spell labels as the model's classes are; an unknown label stays, and counts as wrong."""
+    """Spell labels as the model spells its classes; an unknown label stays, and counts as wrong."""
     import polars as pl
 
     from pipeline.validation.columns.target import TargetRule

@@ -78,7 +78,7 @@ def find_source(source: str) -> RowSource:
     """Parse the argument: a path, JSON rows, or ``-`` for stdin.
 
     Raises:
-        typer.BadParameter: It is none of these, or a file of a kind that is not read.
+        typer.BadParameter: The argument is none of these, or a file of an unknown format.
     """
     if not source:
         raise typer.BadParameter("it is empty: a file, a folder or JSON is expected", param_hint=_ARGUMENT)
@@ -128,7 +128,7 @@ def _read_stdin() -> bytes:
 
 
 def _write_text(name: str, body: bytes, scratch: Path) -> Path:
-    """Write text to a file with the ending of its format, which its first characters tell."""
+    """Write text to a file with the suffix of its format, which is detected from the first characters."""
     if not is_json(body):
         path = scratch / "rows.csv"
         path.write_bytes(body)
@@ -148,7 +148,7 @@ def _list_parts(folder: Path) -> list[Path]:
     """Return the data files of a folder; none if it holds images.
 
     Raises:
-        typer.BadParameter: It holds neither.
+        typer.BadParameter: The folder holds neither.
     """
     from pipeline.cli.input.folders import FolderContents
     from pipeline.cli.input.image_rows import has_images

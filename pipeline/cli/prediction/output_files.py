@@ -22,7 +22,7 @@ def check_output(path: Path) -> None:
     """Check that the output file can be written, before anything is predicted.
 
     Raises:
-        typer.BadParameter: Its ending is no known format, or its folder does not exist.
+        typer.BadParameter: The suffix is not a known format, or the folder does not exist.
     """
     if path.suffix.lower() not in OUTPUT_FORMATS:
         raise typer.BadParameter(f"'{path.name}' ends in none of {', '.join(OUTPUT_FORMATS)}", param_hint="--output")
@@ -74,7 +74,7 @@ def _frame_of_targets(predicted: PredictedRows, columns: dict[str, list[object]]
 
 
 def write_predictions(predicted: PredictedRows, path: Path) -> None:
-    """Write predictions in the format of the file's ending."""
+    """Write predictions in the format of the file's suffix."""
     frame = predictions_frame(predicted)
     match path.suffix.lower():
         case ".csv":

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
 __all__ = ["PredictedRows", "make_batches", "predict_rows"]
 
-_MAX_CELLS = 50_000  # of one request, so that a slow model stays within API Gateway's timeout
-_MAX_BYTES = 3_500_000  # Lambda takes 6 MB, and API Gateway sends the body as base64
+_MAX_CELLS = 50_000  # cells per request, so that a slow model stays within API Gateway's timeout
+_MAX_BYTES = 3_500_000  # bytes of JSON per request: Lambda accepts 6 MB, and API Gateway sends the body as base64
 _ROW_PLACE = re.compile(r"\brows\[(\d+)\]")
 
 
@@ -59,10 +59,10 @@ def predict_rows(
 
     Args:
         source: Where the rows come from.
-        session: Has the address and the API key, or the connection does.
+        session: Session with the options for the address and the API key.
         connection: Stack that serves the model; None for the session's.
         model: Name of the model, or ``owner/name`` of one that another tenant shares.
-        tenant: Tenant that owns it; None for the key's.
+        tenant: Tenant that owns the model; None for the key's.
         limit: Maximum number of rows; None for all.
         ignore_extra: Ignore columns that the model does not read.
 
@@ -95,9 +95,10 @@ def predict_rows(
 def _find_served(
     stack: ExitStack, session: Session, connection: Connection | None, model: str, tenant: str | None
 ) -> tuple[ModelApi, str, Signature]:
-    """Return the API that serves a model, the name by which it does, and the signature of the live version.
+    """Return the API that serves a model, the model's name in the API, and the signature of the live version.
 
-    The registry knows whose a key is; a token is known to the API alone, which is asked for the signature then.
+    The registry knows the tenant of an API key. Only the API knows the tenant of a token, so the signature is then read
+    from the API.
     """
     address = session.given_api() if connection is None else None
     if address is None:
@@ -147,7 +148,7 @@ def make_batches(rows: Iterator[Row], max_rows: int, max_bytes: int = _MAX_BYTES
 
 
 def _batch_rows(signature: Signature) -> int:
-    cells = sum(math.prod(column.shape) for column in signature.columns)  # without a shape: 1
+    cells = sum(math.prod(column.shape) for column in signature.columns)  # a column without a shape has 1
     return max(1, min(max_response_rows(signature), _MAX_CELLS // max(1, cells)))
 
 

@@ -77,7 +77,7 @@ def score_text(predicted: PredictedRows) -> Text:
 
 
 def is_right(prediction: dict[str, Any], truth: Any) -> bool:
-    """Return whether a prediction is right; labels are compared as text, those of a row in the model's order."""
+    """Return whether a prediction is right; labels are compared as text, lists of labels in the model's order."""
     if isinstance(truth, list):
         return bool(prediction["label"] == truth)
     text = str(truth).lower() if isinstance(truth, bool) else str(truth).strip()

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = ["err", "is_terminal", "out", "print_json", "print_result", "show", "wrap_words"]
 
-_PIPE_WIDTH = 160  # a pipe has no width, and a cut table is useless there
+_PIPE_WIDTH = 160  # characters; a pipe has no width, and a truncated table is useless in it
 
 
 def out() -> Console:
@@ -40,7 +40,7 @@ def err() -> Console:
 
 
 def show(renderable: RenderableType) -> None:
-    """Print a result for a person. Lines wider than the terminal are not cut, since ids are copied."""
+    """Print a result for a person. Lines wider than the terminal are not cut, so that ids can be copied."""
     out().print(renderable, crop=False)
 
 
@@ -76,6 +76,6 @@ def print_json(document: Any, *, indent: int | None = 1) -> None:
     text = json.dumps(document, indent=indent, ensure_ascii=False)
     try:
         text.encode(sys.stdout.encoding or "utf-8")
-    except (UnicodeEncodeError, LookupError):  # JSON escapes letters that the terminal lacks
+    except (UnicodeEncodeError, LookupError):  # escape the characters that the terminal lacks
         text = json.dumps(document, indent=indent)
     typer.echo(text)

@@ -28,7 +28,7 @@ class ExitCode(IntEnum):
     USAGE = 2
     NOT_RUNNING = 3
     NEEDS_DECISION = 4  # the version waits for a decision
-    INTERRUPTED = 130  # by Ctrl-C: 128 + SIGINT, as in shells
+    INTERRUPTED = 130  # Ctrl-C: 128 + SIGINT, as in shells
 
 
 class StoppedError(Exception):
@@ -67,17 +67,17 @@ class _UnknownCommandError(typer.BadParameter):
 
 
 class GuardedGroup(Group):
-    """Command group that ends errors in one sentence; with ``--debug`` after the traceback."""
+    """Command group that reports an error in one sentence, with ``--debug`` after its traceback."""
 
     def main(self, *args: Any, **extra: Any) -> Any:
-        """Run the command line; output never fails on a character."""
+        """Run the command line; output never fails because of a character that the encoding lacks."""
         from pipeline.cli.terminal.streams import prepare_streams
 
         prepare_streams()
         return super().main(*args, **extra)
 
     def make_context(self, info_name: str | None, args: list[str], parent: Any = None, **extra: Any) -> Any:
-        """Make the context; with --json a usage error is a document, too."""
+        """Make the context; with --json, print a usage error as JSON, too."""
         json = "--json" in args  # parsing empties the list
         try:
             return super().make_context(info_name, args, parent, **extra)
@@ -140,7 +140,7 @@ class GuardedGroup(Group):
 
 
 def _print_error(ctx: Any, name: str, sentence: str) -> None:
-    """Print an error; with --json it is a document on stdout too, whatever the command."""
+    """Print an error as JSON on stdout if --json was given, whatever the command."""
     if ctx.meta.get(_JSON):
         _print_document(name, sentence, lines=ctx.invoked_subcommand == "logs")
 

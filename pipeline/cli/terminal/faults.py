@@ -46,7 +46,7 @@ def advise_on_keys(sentence: str) -> str:
 
 
 def describe_fault(error: BaseException) -> str:
-    """Describe an unexpected error, with its place if the error has one."""
+    """Describe an unexpected error, with its location if the error has one."""
     for cls, sentence in _SENTENCES.items():
         if isinstance(error, cls):
             return sentence

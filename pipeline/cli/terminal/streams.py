@@ -1,4 +1,4 @@
-"""Prepare standard streams that are closed, or whose encoding lacks letters."""
+"""Prepare standard streams that are closed, or whose encoding lacks characters."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ __all__ = ["prepare_streams"]
 
 
 def prepare_streams() -> None:
-    """Discard output to closed streams, and escape letters that the encoding lacks."""
+    """Discard output to closed streams, and escape characters that the encoding lacks."""
     if None in (sys.stdin, sys.stdout, sys.stderr):
         _occupy_closed_descriptors()
         sys.stdout = sys.stdout or _open_nowhere()
@@ -30,4 +30,4 @@ def _occupy_closed_descriptors() -> None:
 
 
 def _open_nowhere() -> io.TextIOWrapper:
-    return open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123 - open as long as the process
+    return open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123 - stays open as long as the process

@@ -23,22 +23,22 @@ __all__ = ["drop_by_key"]
 
 
 def drop_by_key(path: Path, api: KeyApi, options: DropOptions) -> str | None:
-    """Upload a file, or a folder of images, its settings first.
+    """Upload a file or a folder of images, after its settings.
 
     Companions of earlier drops are not checked: the API does not list uploads.
 
     Args:
-        path: A data file, one that accompanies it, or a folder of images.
+        path: A data file, a companion, or a folder of images.
         api: The stack's API.
         options: Model, target, settings; the tenant is the key's.
 
     Returns:
-        The name of the run that it starts; None for a companion.
+        The name of the run that the upload starts; None for a companion.
 
     Raises:
         InputError: The name is invalid, or the run would refuse the data.
-        typer.BadParameter: It is a folder of part files, or must be confirmed.
-        ModeldropError: The API or the bucket refused it.
+        typer.BadParameter: The path is a folder of part files, or the upload must be confirmed.
+        ModeldropError: The API or the bucket refused the upload.
     """
     if path.is_dir():
         return _drop_folder(path, api, options)

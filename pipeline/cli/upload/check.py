@@ -26,7 +26,7 @@ from pipeline.validation.validate import validate
 
 __all__ = ["Check", "check_drop", "check_path"]
 
-_MODEL_FOLDER = "local/check"  # a key as uploads have
+_MODEL_FOLDER = "local/check"  # prefix of an upload's keys: TENANT/MODEL
 _RUN = "local_check_0"
 _SETTINGS = ("train.yaml", "train.yml")
 
@@ -35,7 +35,7 @@ _SETTINGS = ("train.yaml", "train.yml")
 class Check:
     """``report``: how the file was read (validation.data_report); ``plan`` is None for a fine-tuning.
 
-    ``companions``: names of the files beside it that were read with it.
+    ``companions``: names of the files that were read with the file.
     """
 
     name: str
@@ -55,7 +55,7 @@ class Check:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Files:
-    """Files of an upload by key; ``main`` starts the run, ``parts`` are those of a folder."""
+    """Files of an upload by key; ``main`` is the key that starts the run, ``part_keys`` are the keys of part files."""
 
     name: str
     main: str
@@ -76,7 +76,7 @@ def check_path(path: Path, *, target: str | None, spec: Path | None) -> Check:
 
     Args:
         path: A data file; a folder of part files, or of images.
-        target: The column to learn, where train.yaml names none.
+        target: The column to learn; it wins over train.yaml.
         spec: A train.yaml; None for the one beside the file, if there is one.
 
     Raises:
@@ -214,9 +214,7 @@ def _with_spec(files: dict[str, Path], prefix: str, spec: Path | None) -> dict[s
 
 
 def _beside(path: Path) -> list[Path]:
-    """Return the companions that lie beside a file: settings, code, and the file of test rows where there is only
-    one.
-    """
+    """Return the companions beside a file: settings, code, and the file of test rows if there is only one."""
     named = [file for name in _SETTINGS if (file := path.parent / name).is_file()]
     if _is_model_code(code := path.parent / MODEL_CODE):
         named.append(code)

@@ -82,7 +82,7 @@ def _cells(column: Mapping[str, Any], *, is_target: bool, reasons: bool) -> list
         name,
         kind,
         Text(f"{column['missing']:,}" if column["missing"] else ""),
-        Text("; ".join(_one_line(example) for example in column["examples"]), "dim"),  # numbers may have commas,
+        Text("; ".join(_one_line(example) for example in column["examples"]), "dim"),  # numbers may have commas
     ]
     return [*cells, *([Text(dropped or "", "yellow")] if reasons else [])]
 
@@ -130,7 +130,7 @@ def _task(report: Mapping[str, Any]) -> str:
 
 
 def _dialect(dialect: object) -> str:
-    """Describe the dialect."""
+    """Describe how a text file is written, such as its delimiter; empty for other files."""
     if not isinstance(dialect, Mapping):
         return "" if dialect is None else str(dialect)
     return ", ".join(f"{name.replace('_', ' ')} {_value(value)}" for name, value in dialect.items() if _is_told(value))

@@ -1,4 +1,4 @@
-"""Check column names by the first rows of data that is too large to be read before its upload."""
+"""Check column names in the first rows of data that is too large to read before the upload."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def check_names(file: Path, spec: JobSpec) -> bool:
         spec: Settings, with the target that was named.
 
     Returns:
-        Whether the first rows tell the columns' names.
+        Whether the first rows could be read for the columns' names.
 
     Raises:
         InvalidTargetError: There is no such target.

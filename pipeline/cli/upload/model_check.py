@@ -30,14 +30,14 @@ def precheck_model(
     Args:
         file: An .onnx file.
         key: Key of the upload.
-        connection: The stack that it goes to.
-        spec: The train.yaml that is uploaded with it; None: the one of an earlier drop, if there is one.
-        calibration: Rows that are uploaded with it; None: those of an earlier drop, if there are some.
-        check: Read the model as the run will.
+        connection: The stack of the upload.
+        spec: The train.yaml that is uploaded with the model; None for the one of an earlier drop, if there is one.
+        calibration: Rows that are uploaded with the model; None for those of an earlier drop, if there are any.
+        check: Whether to read the model as the run will.
 
     Raises:
-        InvalidModelError: The run would refuse it.
-        InvalidJobSpecError: The settings cannot be read, or do not fit it.
+        InvalidModelError: The run would refuse the model.
+        InvalidJobSpecError: The settings cannot be read, or do not fit the model.
     """
     with tempfile.TemporaryDirectory(prefix="modeldrop-") as scratch:
         folder = Path(scratch)
@@ -51,19 +51,19 @@ def check_model_file(file: Path, settings: Path | None, rows: Path | None, *, ch
 
     Args:
         file: An .onnx file.
-        settings: Its train.yaml, if there is one.
-        rows: Its calibration.csv, if there is one.
-        check: False: do nothing.
+        settings: The model's train.yaml, if there is one.
+        rows: The model's calibration.csv, if there is one.
+        check: Whether to check at all.
 
     Raises:
-        InvalidModelError: The run would refuse it.
-        InvalidJobSpecError: The settings cannot be read, or do not fit it.
+        InvalidModelError: The run would refuse the model.
+        InvalidJobSpecError: The settings cannot be read, or do not fit the model.
     """
     if not check:
         return
     with (
         tempfile.TemporaryDirectory(prefix="modeldrop-") as scratch,
-        err().status(f"checking {file.name}"),  # silent where there is no terminal
+        err().status(f"checking {file.name}"),  # prints nothing without a terminal
     ):
         try:
             parsed = parse_job_spec(settings.read_bytes()) if settings else JobSpec()
@@ -84,15 +84,15 @@ def _fetch(names: tuple[str, ...], key: UploadKey, connection: Connection, folde
 
 
 def read_model_file(file: Path, settings: Path | None) -> Dataset:
-    """Read a model as its run will, with the calibration.csv beside it; return the description of its columns.
+    """Read a model as its run will, with the calibration.csv beside it; return the Dataset of its columns.
 
     Args:
         file: An .onnx file.
-        settings: Its train.yaml; None: the one beside it, if there is one.
+        settings: The model's train.yaml; None for the one beside the model, if there is one.
 
     Raises:
-        InvalidModelError: The run would refuse it.
-        InvalidJobSpecError: The settings cannot be read, or do not fit it.
+        InvalidModelError: The run would refuse the model.
+        InvalidJobSpecError: The settings cannot be read, or do not fit the model.
     """
     from pipeline.brought.reading import DATASET
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["SETTINGS", "PlannedUpload", "check_companion", "not_uploaded", "precheck", "precheck_files"]
 
 SETTINGS = COMPANIONS[:2]
-MAX_CHECKED_BYTES = 8 << 20  # unpacked, read in two seconds at most; of larger data only the first rows are read
+MAX_CHECKED_BYTES = 8 << 20  # unpacked, read in at most two seconds; of larger data only the first rows are read
 _MAX_NAMED = 5
 _GROWTH = {".gz": 5, ".parquet": 5}  # usual compression ratios
 
@@ -49,9 +49,9 @@ def precheck(upload: PlannedUpload, connection: Connection, *, check: bool, watc
 
     Args:
         upload: The planned upload.
-        connection: The stack that it goes to.
-        check: Read the data as the run will.
-        watch: The run is watched, and reports what it learns.
+        connection: The stack of the upload.
+        check: Whether to read the data as the run will.
+        watch: Whether the run is watched: then the run reports what it learns.
 
     Raises:
         InputError: The run would refuse the data or its settings.
@@ -63,13 +63,13 @@ def precheck(upload: PlannedUpload, connection: Connection, *, check: bool, watc
 
 
 def precheck_files(upload: PlannedUpload, stored: Sequence[Path], *, check: bool, watch: bool) -> Check | None:
-    """Print an upload's settings, and stop one that its run would refuse, by local files only.
+    """Print an upload's settings, and stop one that its run would refuse, with local files only.
 
     Args:
         upload: The planned upload.
         stored: Companions of earlier drops.
-        check: Read the data as the run will.
-        watch: The run is watched, and reports what it learns.
+        check: Whether to read the data as the run will.
+        watch: Whether the run is watched: then the run reports what it learns.
 
     Returns:
         What the run will learn; None if it was not checked.
@@ -96,7 +96,7 @@ def check_companion(file: Path) -> None:
     """Check a companion of an upload.
 
     Raises:
-        InputError: No run could read it: settings, code or test rows.
+        InputError: No run could read the file: settings, code or test rows.
     """
     from pipeline.validation.companions.model_code import check_code
     from pipeline.validation.readers.formats import find_format
@@ -114,7 +114,7 @@ def not_uploaded(error: InputError, sentence: str = "") -> InputError:
 
     Args:
         error: The error.
-        sentence: Message that replaces the error's; empty: it is kept.
+        sentence: Message that replaces the error's; empty to keep the error's.
     """
     return type(error)(f"{sentence or error.message} (nothing was uploaded; --no-check uploads it anyway)")
 
@@ -168,7 +168,7 @@ def _check(upload: PlannedUpload, stored: Sequence[Path], spec: JobSpec) -> Chec
         )
         return None
     console = err()
-    with console.status(f"checking {upload.key.shown}"):  # silent where there is no terminal
+    with console.status(f"checking {upload.key.shown}"):  # prints nothing without a terminal
         return check_drop(
             upload.files,
             dataset=upload.key.dataset,

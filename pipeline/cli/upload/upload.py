@@ -24,12 +24,12 @@ if TYPE_CHECKING:
 
 __all__ = ["DropOptions", "drop_file", "drop_folder", "model_of", "show_progress"]
 
-_SHOWN_BYTES = 8 << 20  # bytes from which on an upload shows a progress bar
+_SHOWN_BYTES = 8 << 20  # an upload of at least this size shows a progress bar
 _SAYS_NOTHING = frozenset({"train", "training", "data", "dataset"})
 
 
 def model_of(file: Path) -> str:
-    """Return the model's name: the file's, or its folder's if the file is called train or data."""
+    """Return the model's name: the file's, or its folder's if the file has a generic name, such as train."""
     stem = (file.name.split(".", 1)[0] or file.resolve().name).split(".", 1)[0]  # '.' and '..' have no name
     name = file.resolve().parent.name if stem.lower() in _SAYS_NOTHING else stem
     return re.sub(r"[^A-Za-z0-9_-]+", "-", name).strip("-_")[:32].rstrip("-_")
@@ -58,15 +58,15 @@ class DropOptions:
 
 
 def drop_file(file: Path, connection: Connection, options: DropOptions) -> str | None:
-    """Upload a file, its settings first.
+    """Upload a file, after its settings.
 
     Args:
-        file: A data file, or one that accompanies it.
-        connection: The stack that it goes to.
+        file: A data file or a companion.
+        connection: The stack of the upload.
         options: Tenant, model, target, settings.
 
     Returns:
-        The name of the run that it starts; None for a companion.
+        The name of the run that the file starts; None for a companion.
 
     Raises:
         InputError: The name is invalid, or the run would refuse the data.
@@ -86,19 +86,20 @@ def drop_file(file: Path, connection: Connection, options: DropOptions) -> str |
 def drop_folder(folder: Path, connection: Connection, options: DropOptions, *, now: datetime) -> str | None:
     """Upload a folder as one data set: its part files, or a zip of its folders of images.
 
-    Companions in it are uploaded, too; a named train.yaml replaces its own. Other files are ignored, and reported.
+    Companions in the folder are uploaded, too; the train.yaml of ``options`` replaces the folder's. Other files are
+    ignored, and reported.
 
     Args:
         folder: Folder of the files.
-        connection: The stack that they go to.
+        connection: The stack of the upload.
         options: Tenant, model, target, settings.
         now: Current time, which names the data set of part files.
 
     Returns:
-        The name of the run that it starts.
+        The name of the run that the folder starts.
 
     Raises:
-        typer.BadParameter: It holds neither, both, or files of several kinds, or must be confirmed.
+        typer.BadParameter: The folder holds neither, both, or files of several kinds, or the upload must be confirmed.
         InputError: The run would refuse the data.
     """
     contents = FolderContents.of(folder)
@@ -122,7 +123,7 @@ def drop_folder(folder: Path, connection: Connection, options: DropOptions, *, n
         return _put_file(packed, connection, key, options)
 
 
-def _drop_parts(  # noqa: PLR0917 - what there is, and where it goes
+def _drop_parts(  # noqa: PLR0917 - files and their destination
     folder: Path,
     data_files: list[Path],
     companions: list[Path],

@@ -26,18 +26,20 @@ def reason_lines(variants: Iterable[tuple[str, str, str]]) -> Iterator[Text]:
 
 
 def served_lines(reason: str) -> Iterator[Text]:
-    """Say how the winner was retrained; ``reason`` is its variant's."""
+    """Say how the winner was refit; ``reason`` is the reason of its variant."""
     if reason:
         yield Text(f"★ The served model was {reason}.", style="green")
 
 
 def tried_lines(tried: Sequence[CandidateReport], metric: str, notes: Sequence[str]) -> Iterator[Text]:
-    """Yield a line a candidate: why it was tried and what its search found, or why it is not there; skips of one reason
-    share a line."""
+    """Yield a line per candidate: why it was tried and what its search found, or why it is missing.
+
+    Skipped candidates with the same reason share a line.
+    """
     for report in tried:
         if report.status != "skipped":
             status = "not trained" if report.candidate == BROUGHT and report.status == "trained" else report.status
-            joint = " " if report.reason.startswith("as ") else ": "  # trained as the baseline
+            joint = " " if report.reason.startswith("as ") else ": "  # such as: trained as the baseline
             yield Text(f"{report.candidate}: {status}{joint}{report.reason}", style=_STYLES[report.status])
             yield from (Text(f"  {line}", style="dim") for line in (*_search(report, metric), *report.notes))
     yield from _skipped(tried)

@@ -30,13 +30,13 @@ from pipeline.evaluation.number_format import format_number
 __all__ = ["card_view"]
 
 _BAR = 24  # characters
-_MAX_CLASSES = 10  # of a confusion matrix in a terminal
+_MAX_CLASSES = 10  # classes of a confusion matrix in a terminal
 _MAX_COLUMNS = 15
 _MAX_CLUSTER_COLUMNS = 8
 
 
 def card_view(version: ModelVersion, card: ModelCard, *, live: bool) -> RenderableType:
-    """Render all that is known of a version, in sections; absent ones are left out."""
+    """Render everything that is known about a version, in sections; empty sections are left out."""
     return Group(_title(version, card, live=live), *_sections(card))
 
 
@@ -193,7 +193,7 @@ def _by_class(card: ModelCard) -> RenderableType:
 
 
 def _confusion(confusion: Confusion) -> Iterator[RenderableType]:
-    """Render the confusion matrix, with the truth in rows; of many classes the most frequent mistakes instead."""
+    """Render the confusion matrix, with the truth in rows; for many classes, the most frequent mistakes instead."""
     names = [*confusion.classes, *(["(others)"] if confusion.others else [])]
     if len(names) > _MAX_CLASSES:
         mistakes = [
@@ -294,7 +294,7 @@ def _data(card: ModelCard) -> RenderableType:
 
 
 def _tried(card: ModelCard) -> RenderableType:
-    """Return the files that were made, by their rank; then why each candidate was tried, or not."""
+    """Return the variants by their rank; then why each candidate was tried, or not."""
     applicable = [row for row in card.leaderboard if row.status != "not_applicable"]
     table = leaderboard_table(applicable, card.metric, with_agreement=False)
     reasons = reason_lines(
@@ -322,7 +322,7 @@ def _bar(fraction: float, style: str) -> Text:
 
 
 def _table(*columns: str, right: tuple[int, ...] = ()) -> FittedTable:
-    """Text columns wrap at their words; numbers are never broken."""
+    """Return an empty table. Text columns wrap between words; numbers are never broken."""
     return FittedTable(
         columns=[
             FittedColumn(name=name, right=index in right, wraps=index not in right)

@@ -23,7 +23,7 @@ _METRICS = get_args(Metric)
 
 
 def curves_of(run: str, artifacts: ObjectStore) -> Callable[[], Sequence[TrainingCurves]]:
-    """Return a function that reads the run's present training curves."""
+    """Return a function that reads the run's current training curves."""
     prefix = RunKeys(run).candidate("", "")
 
     def read() -> list[TrainingCurves]:
@@ -44,7 +44,7 @@ def curves_table(curves: Sequence[TrainingCurves]) -> RenderableType:
     table = Table.grid(padding=(0, 2))
     table.add_column(no_wrap=True)
     table.add_column(no_wrap=True)
-    table.add_column()  # a narrow terminal cuts this one alone
+    table.add_column()  # a narrow terminal truncates only this column
     drawn_curves = [curve for curve in curves if curve.points]
     for curve, numbers in zip(
         drawn_curves, _align([_numbers(curve.points[-1]) for curve in drawn_curves]), strict=True
@@ -66,7 +66,7 @@ def _align(rows: Sequence[Sequence[str]]) -> list[str]:
 
 
 def sparkline(values: Sequence[float], width: int = _WIDTH) -> str:
-    """Return at most ``width`` bars, each the mean of its part of the values."""
+    """Return at most ``width`` bars, each the mean of a chunk of the values."""
     if not values:
         return ""
     count = min(width, len(values))

@@ -11,13 +11,13 @@ __all__ = ["describe_estimate", "estimate_document"]
 
 
 def describe_estimate(estimate: Estimate) -> str:
-    """Minutes and dollars on AWS, and what is not included: ``3 minutes and $0.0066 on AWS``."""
+    """Describe minutes and dollars on AWS, and the costs that are not included: ``3 minutes and $0.0066 on AWS``."""
     unknown = f", without {', '.join(estimate.unknown)}, of unknown cost" if estimate.unknown else ""
     return f"{_minutes(estimate.minutes)} and ${_dollars(estimate.dollars)} on AWS{unknown}"
 
 
 def estimate_document(estimate: Estimate | None) -> dict[str, Any] | None:
-    """Return what ``--json`` prints of an estimate; None before the run is planned."""
+    """Return what ``--json`` prints for an estimate; None before the run is planned."""
     if estimate is None:
         return None
     return {"minutes": round(estimate.minutes, 1), "dollars": round(estimate.dollars, 4)}

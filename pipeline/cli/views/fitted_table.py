@@ -1,4 +1,4 @@
-"""A table that fits its terminal by leaving out columns, never by breaking words or ids."""
+"""A table that fits its terminal by dropping columns, never by breaking words or ids."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from rich.text import Text
 __all__ = ["FittedColumn", "FittedTable"]
 
 _UNBOUNDED = 100_000
-_WRAPPED = 20  # characters of a column whose words wrap, at least
+_WRAPPED = 20  # characters that a column which wraps gets before other columns are added
 _BETWEEN = 2  # a column's padding and the space before it
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)  # two columns may bear one name
 class FittedColumn:
-    """``drop``: when the table is too wide, the greatest goes first; 0 never. ``wraps``: at its words."""
+    """``drop``: order of dropping from a table that is too wide, greatest first; 0: never. ``wraps``: between words."""
 
     name: str
     drop: int = 0
@@ -30,13 +30,13 @@ class FittedColumn:
 
 @dataclass(kw_only=True, slots=True)
 class FittedTable:
-    """Rows under columns; where not even what is never dropped fits, lines are longer than the terminal, and whole."""
+    """Rows under columns. If the columns that are never dropped do not fit, lines are longer than the terminal."""
 
     columns: Sequence[FittedColumn]
     rows: list[tuple[Sequence[RenderableType], str | None]] = field(default_factory=list)
 
     def add(self, *cells: RenderableType, style: str | None = None) -> None:
-        """Add a row, a cell for each column from the left; those to the right of the last are empty."""
+        """Add a row, with a cell for each column from the left; columns without a cell are empty."""
         self.rows.append(((*cells, *[""] * (len(self.columns) - len(cells))), style))
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
@@ -50,7 +50,7 @@ class FittedTable:
         yield from console.render(self._table(shown, min_widths), options.update(max_width=width))
 
     def _choose(self, widths: Mapping[FittedColumn, int], max_width: int) -> list[FittedColumn]:
-        """As many as fit, those whose turn to be dropped is latest first; an empty one is of no use."""
+        """Return as many columns as fit, the last ones to be dropped first; empty columns are left out."""
         chosen = {column for column in self.columns if not column.drop}
         for column in sorted(set(self.columns) - chosen, key=lambda column: column.drop):
             if any(map(str, self._cells(column))) and _total([*chosen, column], widths) <= max_width:
@@ -70,7 +70,7 @@ class FittedTable:
         return max(measure.minimum if column.wraps else measure.maximum for measure in measures)
 
     def _wanted_width(self, column: FittedColumn, console: Console, options: ConsoleOptions) -> int:
-        """Return the width that leaves a column which wraps room for some words."""
+        """Return the width that gives a column which wraps room for some words."""
         return min(_WRAPPED, max(measure.maximum for measure in self._measures(column, console, options)))
 
     def _table(self, columns: Sequence[FittedColumn], widths: Mapping[FittedColumn, int]) -> Table:

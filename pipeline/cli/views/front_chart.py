@@ -91,5 +91,5 @@ def _mark(variant: VariantReport) -> tuple[str, str]:
 
 
 def _importance(variant: VariantReport) -> tuple[bool, bool]:
-    """Later marks cover earlier ones."""
+    """Return the order of drawing: later marks cover earlier ones."""
     return variant.winner, variant.on_front

@@ -30,7 +30,7 @@ __all__ = [
     "version_document",
 ]
 
-# What is not known of a run before its record is there, or of an upload that started none.
+# Values for a run whose record does not exist yet, and for an upload that started no run.
 _UNKNOWN: Mapping[str, Any] = {
     "run": None,
     "tenant": None,
@@ -51,7 +51,7 @@ _UNKNOWN: Mapping[str, Any] = {
 
 
 def status_document(status: StackStatus) -> dict[str, Any]:
-    """Return what ``modeldrop status --json`` prints; ``api_key`` is there on the embedded cloud only."""
+    """Return what ``modeldrop status --json`` prints; only the embedded cloud has an ``api_key``."""
     names = ("running", "endpoint_url", "region", "uploads_bucket", "artifacts_bucket", "api_url", "tenant")
     return _fields(status, *names, *(["api_key"] if status.embedded else []))
 
@@ -73,16 +73,16 @@ def run_document(run: Run) -> dict[str, Any]:
 
 
 def pending_document(run: str | None, *, tenant: str, model: str, file: str) -> dict[str, Any]:
-    """Return what ``modeldrop drop --no-watch --json`` prints: a run before its record is there.
+    """Return what ``modeldrop drop --no-watch --json`` prints: a run before its record exists.
 
-    ``run`` is None for a companion, which is STORED and starts none.
+    ``run`` is None for a companion, which is STORED and starts no run.
     """
     status = "PENDING" if run else "STORED"
     return {**_UNKNOWN, "run": run, "tenant": tenant, "model": model, "file": file, "status": status}
 
 
 def rejected_document(upload: RejectedUpload) -> dict[str, Any]:
-    """Return an upload that started no run, among those of ``modeldrop runs --json``: its status is REJECTED."""
+    """Return an upload that started no run, as ``modeldrop runs --json`` lists it: its status is REJECTED."""
     time = upload.at.isoformat()
     return {
         **_UNKNOWN,
@@ -96,7 +96,7 @@ def rejected_document(upload: RejectedUpload) -> dict[str, Any]:
 
 
 def address_of(upload: RejectedUpload) -> str:
-    """Return the address of an upload; its key alone where the API does not tell its bucket."""
+    """Return the address of an upload; only its key if the API does not name the bucket."""
     return f"s3://{upload.bucket}/{upload.key}" if upload.bucket else upload.key
 
 
@@ -120,9 +120,7 @@ def model_document(summary: ModelSummary, live: ModelVersion | None) -> dict[str
 
 
 def promoted_document(version: VersionRecord, *, alias: str, previous: int | None) -> dict[str, Any]:
-    """Return what ``promote --json`` and ``rollback --json`` print; to ``previous_version`` the alias pointed
-    before.
-    """
+    """Return what ``promote --json`` and ``rollback --json`` print; ``previous_version`` is the one before."""
     return {
         "tenant": version.tenant,
         "model": version.model,
@@ -155,5 +153,5 @@ def grant_documents(grants: Mapping[tuple[str, str], str]) -> list[dict[str, str
 
 
 def _fields(record: object, *names: str) -> dict[str, Any]:
-    """Return the fields of a record that JSON has as they are."""
+    """Return fields of a record that need no conversion for JSON."""
     return {name: getattr(record, name) for name in names}

@@ -38,10 +38,10 @@ def leaderboard(selection: Selection, *, details: str | None = None, card: str =
     The winner and the Pareto front are marked.
 
     Args:
-        selection: The run's.
-        details: The command that shows the rest: files that do not apply, and why each candidate was tried or is not
-            there. None shows all of it here.
-        card: The command that shows the card of the run's version; "" where there is none.
+        selection: Selection of the run.
+        details: The command that shows the rest: variants that do not apply, and why each candidate was tried or is
+            missing. None shows all of it here.
+        card: The command that shows the card of the run's version; empty if the run has no version.
     """
     metric, second_metric = selection.metric, selection.quality_metric
     second_metric = "" if second_metric == metric else second_metric
@@ -67,10 +67,10 @@ def leaderboard_table(
     """Return the table of a leaderboard.
 
     Args:
-        reports: The variants, one a row.
+        reports: The variants, one per row.
         metric: Metric of the leaderboard.
         second_metric: Another metric to show; empty for none.
-        with_agreement: Show how far the predictions agree with those of the fp32 file.
+        with_agreement: Whether to show how many predictions agree with those of the fp32 file.
     """
     columns = leaderboard_columns(metric, second_metric)
     table = FittedTable(columns=[column for column in columns if with_agreement or column.name != "agrees"])
@@ -93,7 +93,7 @@ def leaderboard_table(
 
 
 def variant_verdict(report: VariantReport) -> str:
-    """Return whether a variant is served, on the front, or out of the running."""
+    """Return whether a variant is the winner, on the Pareto front, rejected, or not applicable."""
     if report.winner:
         return "★ winner"
     if report.status == "ok":
@@ -109,7 +109,7 @@ def variant_style(report: VariantReport) -> str | None:
 
 
 def _details(selection: Selection, reports: Sequence[VariantReport]) -> Iterator[RenderableType]:
-    """Yield why files are not there, and why each candidate was tried."""
+    """Yield why variants are missing, and why each candidate was tried."""
     yield from reason_lines(
         (report.display_name.replace("/", " ", 1), report.status, report.reason)
         for report in reports

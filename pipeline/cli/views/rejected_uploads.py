@@ -1,4 +1,4 @@
-"""Uploads that started no run, beside those that did."""
+"""Uploads that started no run, listed together with the runs."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ __all__ = ["describe_learning", "learning_lines"]
 
 
 def describe_learning(learning: Learning) -> str:
-    """One sentence, with the way to another target where nobody has named one."""
+    """Describe what is learned in one sentence; for a default target, also name the option that chooses another."""
     if not learning.target:
         return "learning clusters"
     hint = "; --target chooses another" if learning.default_target else ""

@@ -90,7 +90,7 @@ def _document(variant: VariantReport, metric: str) -> dict[str, Any]:
 
 
 def _latencies(variant: VariantReport) -> dict[str, Latency]:
-    """Cards of earlier versions have the median of one row alone."""
+    """Return latencies by number of rows; cards of earlier releases have only the median of one row."""
     if variant.latencies or variant.latency_us is None:
         return variant.latencies
     return {"1": Latency(p50=variant.latency_us, p99=None)}

@@ -215,7 +215,7 @@ def _roll_out(
 
 
 def _report(moved: VersionRecord, alias: str, previous: int | None, *, is_promotion: bool, json: bool) -> None:
-    """Print to which version an alias points now; a rollback is no promotion."""
+    """Print the version that an alias points to now; after a promotion, also that the next run may replace it."""
     role = "live" if alias == LIVE else f"'{alias}'"
     message(f"{moved.model} version {moved.version} is {role} ({moved.variant_name})", style="green")
     if json:

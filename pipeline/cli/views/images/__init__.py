@@ -1,1 +1,1 @@
-"""What is drawn into a file: .png, .svg or .pdf."""
+"""Plots in a .png, .svg or .pdf file."""

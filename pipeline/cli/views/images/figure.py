@@ -19,9 +19,9 @@ def new_figure(path: Path, *, width: float, height: float) -> Figure:
     """Return an empty figure.
 
     Args:
-        path: The file that it is meant for.
-        width: Inches.
-        height: Inches.
+        path: The file that the figure will be saved to.
+        width: Width in inches.
+        height: Height in inches.
 
     Raises:
         InvalidRequestError: matplotlib is not installed, or ``path`` is not a .png, .svg or .pdf file.

@@ -1,4 +1,4 @@
-"""The Pareto front as a picture: quality over stored bytes, and over the latency of one row."""
+"""A plot of the Pareto front: quality over stored bytes, and over the latency of one row."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ _MAX_LABELED = 16  # variants; the names of more would cover each other
 
 
 def draw_front(variants: Sequence[VariantReport], metric: str, path: Path, *, title: str) -> None:
-    """Write a picture with every variant that passed its gates, those on the front joined by a line.
+    """Plot every variant that passed its gates; a line joins those on the front.
 
     Args:
         variants: Variants, at least one.
-        metric: The vertical axis; the better end is at the top.
+        metric: Metric of the vertical axis; the better end is at the top.
         path: A .png, .svg or .pdf file.
-        title: Above the panels.
+        title: Title above the panels.
 
     Raises:
-        InvalidRequestError: matplotlib is not installed, or ``path`` has another ending.
+        InvalidRequestError: matplotlib is not installed, or ``path`` has another suffix.
     """
-    variants = [variant for variant in variants if metric in variant.quality]  # the others have no finite one
+    variants = [variant for variant in variants if metric in variant.quality]  # the others have no finite value
     figure = new_figure(path, width=11, height=5)
     panels: Any = figure.subplots(1, len(_PANELS), sharey=True)
     for axes, (label, cost) in zip(panels, _PANELS, strict=True):
@@ -64,9 +64,9 @@ def _draw_panel(
         qualities = [v.quality[metric] for v in group]
         axes.scatter([cost(v) for v in group], qualities, marker=marker, c=color, s=area, label=name, zorder=3)
     costs = [cost(variant) for variant in variants]
-    middle = (min(costs) * max(costs)) ** 0.5  # of the axis, which is logarithmic
+    middle = (min(costs) * max(costs)) ** 0.5  # of the logarithmic axis
     for variant in _labeled(variants):
-        is_right = cost(variant) > middle  # its name ends at the point, so that it stays inside the panel
+        is_right = cost(variant) > middle  # the label ends at the point, so that it stays inside the panel
         axes.annotate(
             variant.display_name,
             (cost(variant), variant.quality[metric]),
@@ -85,7 +85,7 @@ def _draw_panel(
 
 
 def _labeled(variants: Sequence[VariantReport]) -> list[VariantReport]:
-    """Return the variants whose names fit: the front, and of each candidate that has none there the first one."""
+    """Return the variants whose names fit: the front, and the first variant of each candidate without one there."""
     on_front = [variant for variant in variants if variant.on_front or variant.winner]
     shown = {variant.candidate for variant in on_front}
     beaten = {variant.candidate: variant for variant in reversed(variants) if variant.candidate not in shown}

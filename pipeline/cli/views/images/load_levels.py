@@ -1,4 +1,4 @@
-"""Latency against throughput as a picture."""
+"""A plot of latency against throughput."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ __all__ = ["draw_levels"]
 
 
 def draw_levels(levels: Sequence[LoadLevel], path: Path, *, title: str) -> None:
-    """Write a picture: throughput to the right, latency upward, a point for each number of clients.
+    """Plot throughput to the right and latency upward, with a point for each number of clients.
 
     Args:
         levels: Levels of the load test; those without a successful request are left out.
         path: A .png, .svg or .pdf file.
-        title: Above the axes.
+        title: Title above the axes.
 
     Raises:
-        InvalidRequestError: matplotlib is not installed, or ``path`` has another ending.
+        InvalidRequestError: matplotlib is not installed, or ``path`` has another suffix.
     """
     figure = new_figure(path, width=8, height=5)
     axes = figure.subplots()

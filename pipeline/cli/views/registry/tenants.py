@@ -19,7 +19,7 @@ __all__ = ["audit_table", "grants_table", "keys_table", "tenants_table"]
 
 
 def grants_table(grants: Mapping[tuple[str, str], str]) -> RenderableType:
-    """Return with whom models are shared."""
+    """Return a table of the tenants that models are shared with."""
     if not grants:
         return Text("shared with nobody: 'modeldrop share MODEL TENANT' lets another tenant use it")
     table = FittedTable(columns=[FittedColumn(name=name) for name in ("model", "tenant", "role")])
@@ -29,7 +29,7 @@ def grants_table(grants: Mapping[tuple[str, str], str]) -> RenderableType:
 
 
 def keys_table(keys: Sequence[ApiKey]) -> RenderableType:
-    """Return keys by their first characters."""
+    """Return a table of keys, which are named by their first characters."""
     if not keys:
         return Text("no keys yet: 'modeldrop keys create TENANT' makes one")
     table = FittedTable(
@@ -60,7 +60,7 @@ def keys_table(keys: Sequence[ApiKey]) -> RenderableType:
 
 
 def tenants_table(tenants: Sequence[Tenant]) -> RenderableType:
-    """Return tenants, one a row."""
+    """Return a table of tenants, one per row."""
     if not tenants:
         return Text("no tenants yet: 'modeldrop tenants create TENANT' makes one")
     columns = [FittedColumn(name=name) for name in ("tenant", "status", "tier", "created")]
@@ -74,7 +74,7 @@ def tenants_table(tenants: Sequence[Tenant]) -> RenderableType:
 
 
 def audit_table(entries: Sequence[AuditEntry]) -> RenderableType:
-    """Return entries of the audit log, one a row."""
+    """Return a table of audit log entries, one per row."""
     table = FittedTable(
         columns=[
             FittedColumn(name="at (UTC)"),

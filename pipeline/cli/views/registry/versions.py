@@ -20,7 +20,7 @@ _SECTIONS = ("data", "spec", "metrics", "size", "latency")
 
 
 def history_table(moves: Sequence[AliasMove]) -> RenderableType:
-    """Return the moves, one a row, in their order."""
+    """Return a table of moves, one per row, in their order."""
     table = FittedTable(
         columns=[
             FittedColumn(name="at (UTC)"),
@@ -44,7 +44,7 @@ def history_table(moves: Sequence[AliasMove]) -> RenderableType:
 
 
 def difference_table(differences: Mapping[str, Any]) -> RenderableType:
-    """Return the differences between two versions, one a row."""
+    """Return a table of the differences between two versions, one per row."""
     first, second = differences["versions"]
     table = FittedTable(
         columns=[
