@@ -36,7 +36,7 @@ class Finished:
 
 
 class Commands(Protocol):
-    """Runs programs. Tests use recorded ones."""
+    """Runs programs. Tests replace it by recorded results."""
 
     def find(self, program: str) -> str | None:
         """Return the path of a program; None if it is not installed."""

@@ -12,7 +12,7 @@ from pipeline.deployment.commands import Commands
 
 __all__ = ["DeployOptions", "DeployResult", "deploy"]
 
-_TAGS = {"cpu": "latest", "gpu": "gpu"}  # as the job definitions name them
+_TAGS = {"cpu": "latest", "gpu": "gpu"}  # tags of the images in the job definitions
 _DEPLOYED = frozenset({"CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS"})
 
 Report = Callable[[str], None]

@@ -27,7 +27,7 @@ class Removal:
         name: Name of the stack.
         state: State of the stack, or of the deleted stack whose retained resources are removed.
         resources: Resources of the stack, or those that its deletion retained.
-        keeps_data: Keep buckets, tables and user pools.
+        keeps_data: Whether to keep buckets, tables and user pools.
     """
 
     name: str
@@ -75,7 +75,7 @@ def find_removal(name: str, stack: DeployedStack, *, keeps_data: bool = False) -
     Args:
         name: Name of the stack.
         stack: The stack.
-        keeps_data: Keep buckets, tables and user pools.
+        keeps_data: Whether to keep buckets, tables and user pools.
 
     Raises:
         NotFoundError: There is no such stack, and none of this name was deleted within 90 days.
@@ -125,7 +125,7 @@ def destroy(
     if not removal.is_deleted:
         for repository in removal.names(_REPOSITORY):
             report(f"deleted {data.empty_repository(repository)} images of {repository}")
-        if keys := data.delete_gateway_keys(removal.name):  # those of tenants, which no template made
+        if keys := data.delete_gateway_keys(removal.name):  # tenants' keys are not in the template
             report(f"deleted {keys} gateway keys of tenants")
         _delete_stack(removal, stack, report, sleep)
     for bucket in removal.buckets:

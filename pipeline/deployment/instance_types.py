@@ -12,7 +12,7 @@ __all__ = ["check_instance_types"]
 _FAMILIES_CHOSEN_BY_BATCH = frozenset(
     {"optimal", "default_x86_64", "default_arm64"}
 )  # Batch chooses families that the region has
-_ZONES = 2  # the template's subnets are in the first two
+_ZONES = 2  # the template's subnets are in the first two zones
 _NAME = "instance types"
 
 

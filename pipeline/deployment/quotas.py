@@ -10,8 +10,8 @@ from pipeline.deployment.check import PreflightCheck, failed, ok, warning
 
 __all__ = ["check_concurrency", "check_vcpus"]
 
-_JOB_VCPUS = 4  # of a training job
-_MIN_UNRESERVED = 100  # executions that Lambda leaves unreserved, or all where the limit is lower
+_JOB_VCPUS = 4  # vCPUs of a training job
+_MIN_UNRESERVED = 100  # concurrent executions that Lambda keeps unreserved, or all of them if the limit is lower
 _CONCURRENCY_CODE = "L-B99A9384"
 _VCPUS, _CONCURRENCY = "vCPU quotas", "concurrency"
 _USUAL_CONCURRENCY = 1_000
@@ -52,7 +52,7 @@ def check_vcpus(account: Account, parameters: Mapping[str, str]) -> Iterator[Pre
         parameters: Parameters of the template; Gpu and MultiNode are read.
 
     Yields:
-        One result per quota. None prevents the deployment: jobs run elsewhere, as the result says.
+        One result per quota. No result prevents the deployment; a warning says what happens to the jobs.
     """
     gpu, nodes = parameters.get("Gpu"), parameters.get("MultiNode")
     quotas = [_FARGATE_SPOT, _FARGATE, _SPOT, _ON_DEMAND]
