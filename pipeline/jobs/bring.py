@@ -22,11 +22,11 @@ _log = logging.getLogger(__name__)
 
 
 def bring(context: JobContext) -> Sequence[CandidateOutcome]:
-    """Check the uploaded model, and write what a training writes: a candidate, the data set, its splits, the metric.
+    """Check the uploaded model, and write what training would write: a candidate, the data set, its splits, the metric.
 
     Raises:
-        InvalidModelError: It cannot be served; it is in quarantine, beside a report.
-        InvalidJobSpecError: train.yaml does not fit it.
+        InvalidModelError: The model cannot be served; quarantine has a copy of it and a report.
+        InvalidJobSpecError: train.yaml does not fit the model.
     """
     keys, artifacts = context.keys, context.artifacts
     trained = context.read_trained(BROUGHT)

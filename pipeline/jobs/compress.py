@@ -23,8 +23,8 @@ def compress(context: JobContext) -> Sequence[CandidateOutcome]:
     """Write the run's VariantSet.
 
     Raises:
-        ExportMismatchError: No candidate's file predicts as the model that was trained.
-        IntegrityError: No candidate's file is the one that training wrote.
+        ExportMismatchError: No candidate's file predicts like the model that was trained.
+        IntegrityError: No candidate's file is the file that training wrote.
     """
     from pipeline.compression.make_variants import make_variants
 

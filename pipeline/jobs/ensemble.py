@@ -18,11 +18,11 @@ __all__ = ["ensemble"]
 
 
 def ensemble(context: JobContext, deadline: float | None = None) -> Sequence[CandidateOutcome]:
-    """Make the run's ensemble, within its minutes, and write its record, unless an earlier attempt has.
+    """Make the run's ensemble within its time limit, and write its record, unless an earlier attempt has done so.
 
     Args:
         context: Context of the job.
-        deadline: time.monotonic() at which training must end; None: by the plan's minutes of this job.
+        deadline: time.monotonic() at which training must end; None: from the plan's minutes for this job.
 
     Returns:
         The ensemble's models, as outcomes of candidates.

@@ -39,7 +39,7 @@ def make_ensemble(
         members = _load_members(context, trained)
         builder = EnsembleBuilder(trainer=trainer, workdir=folder, report=context.report, distillation=distillation)
         ensembles, not_made = builder.make(members)
-    except Exception as error:  # noqa: BLE001 - the candidates themselves are there, whatever a library raises here
+    except Exception as error:  # noqa: BLE001 - no error here may lose the trained candidates
         _log.error("no blend", exc_info=error)
         return [], [NotMade(name=BLEND, reason=run_error(error).message)]
     for trained_ensemble in ensembles:
@@ -70,7 +70,7 @@ def read_trained(context: JobContext, names: Sequence[str]) -> Iterator[TrainedC
 
 
 def _load_members(context: JobContext, trained: Sequence[TrainedCandidate]) -> list[Member]:
-    """Load the candidates that have a body; the user's code may have returned the served file alone."""
+    """Load the candidates that have a body; a user's code may have returned only the served file."""
     import numpy as np
 
     from pipeline.ensembling.builder import Member

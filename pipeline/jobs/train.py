@@ -38,8 +38,8 @@ _BASE_ROWS = "base_train.parquet"
 def train(context: JobContext) -> Sequence[CandidateOutcome]:
     """Train the job's candidates, except those that an earlier attempt has trained.
 
-    A candidate that fails does not affect the others. After the job's minutes (by ``limits.minutes`` and
-    ``limits.dollars``) no further candidate begins; the first one always does.
+    A candidate that fails does not affect the others. After the job's minutes (from ``limits.minutes`` and
+    ``limits.dollars``) no further candidate starts; the first one always starts.
 
     Returns:
         The outcome of each candidate.
@@ -70,7 +70,7 @@ def train(context: JobContext) -> Sequence[CandidateOutcome]:
 
 
 def _screen(context: JobContext, trainer: Trainer, candidates: Sequence[Candidate], rows: int) -> Mapping[str, str]:
-    """Return why candidates are not worth a training, by name; seeded, so that a later attempt drops the same."""
+    """Return why candidates are not worth training, by name; seeded, so that a later attempt drops the same ones."""
     if not rows or context.process.size > 1 or trainer.dataset.targets:
         return {}
     reasons = trainer.screen(candidates, rows, context.report)
@@ -103,7 +103,7 @@ def _make_expired_outcome(candidate: Candidate, minutes: float) -> CandidateOutc
 
 
 def _tell_lost_nodes(job: TrainingJob, size: int) -> Iterator[str]:
-    """Tell if fewer processes than requested nodes train."""
+    """Yield a note if fewer processes train than nodes were requested."""
     if size < job.nodes:
         yield (
             f"{job.nodes} nodes were requested, and {size} trained it: the others were lost, or the stack does not "
@@ -111,7 +111,7 @@ def _tell_lost_nodes(job: TrainingJob, size: int) -> Iterator[str]:
         )
 
 
-def _trainer(  # noqa: PLR0913 - a run, its limits, and what is told of its training
+def _trainer(  # noqa: PLR0913 - a run, its limits, and listeners
     context: JobContext, plan: Plan, spec: JobSpec, deadline: float, live: Live, *, notes: Iterable[str]
 ) -> Trainer:
     trainer = read_trainer(context, plan, spec, max_bytes=_broadcast(context, memory_bytes()))

@@ -1,6 +1,6 @@
 """``python -m pipeline.jobs.train_and_compress --run RUN --job JOB``: the one job of a small plan.
 
-It trains the job's candidates, blends and compresses them: a machine is started, and libraries are imported, once.
+It trains, blends and compresses the job's candidates, so that a machine is started and libraries are imported once.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ def train_and_compress(context: JobContext) -> Sequence[CandidateOutcome]:
     """Train the job's candidates, then write the run's VariantSet; an earlier attempt's candidates are kept.
 
     Returns:
-        What became of each candidate.
+        The outcome of each candidate.
 
     Raises:
         NoCandidateSurvivedError: No candidate could be trained.
@@ -42,7 +42,7 @@ def train_and_compress(context: JobContext) -> Sequence[CandidateOutcome]:
 
 
 def _within(context: JobContext, folder: str) -> JobContext:
-    """Return the context with a folder of its own."""
+    """Return the context with ``folder`` in its workdir as the new workdir."""
     workdir = context.workdir / folder
     workdir.mkdir()
     return replace(context, workdir=workdir)

@@ -22,7 +22,7 @@ def train_multinode(
     connect: Callable[[], bootstrap.Node] = bootstrap.node,
     start: Callable[[ComputeCluster, str, Sequence[str]], int] = launch,
 ) -> int:
-    """Return the node's exit code."""
+    """Run the processes of one node, and return its exit code."""
     node = connect()
     cluster = node.cluster._replace(processes_per_node=processes_of(node.queue))
     return start(cluster, "pipeline.jobs.train", arguments)

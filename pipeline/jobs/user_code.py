@@ -31,7 +31,7 @@ def train_isolated(
 
     Raises:
         CandidateFailedError: The code failed.
-        IntegrityError: Its results are not plain data.
+        IntegrityError: The results are not plain data.
     """
     apart = context.workdir / f"{candidate.name}.apart"
     apart.mkdir()
@@ -55,7 +55,7 @@ def train_isolated(
         checkpoint_seconds=min(_LONGEST_SECONDS, checkpoints.seconds),
     )
     (apart / TASK).write_bytes(task.to_bytes())
-    context.workdir.chmod(0o755)  # another user must come through
+    context.workdir.chmod(0o755)  # the sandbox's user must be able to enter the folder
     trained = run_isolated(
         apart,
         isolation=context.isolation,

@@ -13,7 +13,7 @@ from pipeline.contracts.records.outcome import Attempts
 __all__ = ["AttemptClock"]
 
 _log = logging.getLogger(__name__)
-_SECONDS = 10.0  # between two records: at most this much of a lost attempt is not counted
+_SECONDS = 10.0  # time between two records; at most this much of a lost attempt is not counted
 
 
 class AttemptClock:

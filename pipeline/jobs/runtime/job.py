@@ -38,11 +38,11 @@ __all__ = ["JobContext", "JobWork", "end_process", "make_work", "run_error", "ru
 
 _log = logging.getLogger(__name__)
 
-_PROGRESS_SECONDS = 1.0  # no more writes to the run's log than a person can follow
+_PROGRESS_SECONDS = 1.0  # minimum time between two writes to the run's log, so that a person can follow them
 
 
 def _ignore(text: str) -> None:
-    """Only the main process reports."""
+    """Do nothing: only the main process reports."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,7 +60,7 @@ class JobContext:
         finish_stage: Ends a stage that is not the job's last.
         process: This process among those of the job; the main one writes the results.
         isolation: Isolation of the process that runs a user's code (jobs.sandbox.sandbox).
-        environment: Environment of which that process gets a part.
+        environment: Environment variables, some of which that process gets.
     """
 
     run: str
@@ -112,7 +112,7 @@ def make_work(step: Callable[[str], None]) -> JobWork:
     """Return the work of a job that does a function's step on larger data.
 
     Args:
-        step: Takes the run's name. Its errors end the job as they end the function.
+        step: Called with the run's name. Its errors fail the job as they fail the function.
     """
 
     def work(context: JobContext) -> Sequence[CandidateOutcome]:
@@ -163,9 +163,9 @@ def run_job(
 
 
 def end_process(code: int) -> NoReturn:
-    """End this process at once, when its log is written.
+    """End this process at once, after its log is written.
 
-    Python would unload the training libraries' modules one by one first, which takes a second.
+    Otherwise Python would first unload the modules of the training libraries one by one, which takes a second.
     """
     logging.shutdown()
     sys.stdout.flush()
@@ -223,7 +223,7 @@ def _attempt(
         if timeline:
             timeline.record_interruption()
         return (), TransientError("the machine was reclaimed before the job finished")
-    except Exception as error:  # noqa: BLE001 - the outermost edge: the outcome says what became of it
+    except Exception as error:  # noqa: BLE001 - the outermost edge: the outcome has the error
         _log.error("failed", exc_info=error)
         return (), error
 

@@ -17,7 +17,7 @@ __all__ = ["Live"]
 
 _log = logging.getLogger(__name__)
 
-_CURVES_SECONDS = 2.0  # no more writes than a person can follow
+_CURVES_SECONDS = 2.0  # minimum time between two writes of curves, so that a person can follow them
 
 
 class ObjectStoreCheckpoints:
@@ -62,7 +62,7 @@ class Live:
     Args:
         artifacts: Bucket of the run's documents.
         keys: Keys of the run.
-        seconds: Minimum time between two checkpoints.
+        seconds: Minimum time between two checkpoints, in seconds.
         event: Adds a sentence to the run's timeline.
         clock: Monotonic seconds.
     """
@@ -97,7 +97,7 @@ class Live:
     def watch(self, candidate: Candidate, point: Mapping[str, float]) -> None:
         """Add a point to a candidate's curve, and write the curve every few seconds."""
         points = self._points.setdefault(candidate.name, [])
-        # Another trial of a search, or an attempt that goes on, shows its curve from the beginning.
+        # Another trial of a search, or an attempt that resumes, starts its curve anew.
         if points and _place(point) <= _place(points[-1]):
             points.clear()
         points.append(dict(point))

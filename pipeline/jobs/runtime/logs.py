@@ -58,7 +58,7 @@ def _describe_record(record: logging.LogRecord) -> str:
     if record.name.partition(".")[0] in _APPLICATION_LOGGERS:
         return record.getMessage()
     kind = "a line"
-    if record.levelno >= logging.WARNING:  # a library may name its levels
+    if record.levelno >= logging.WARNING:  # a library may name levels of its own
         kind = "an error" if record.levelno > logging.WARNING else "a warning"
     return f"{_find_library(record)} logged {kind}; its text is left out, since it may quote the data"
 

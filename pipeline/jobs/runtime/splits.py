@@ -33,14 +33,14 @@ __all__ = [
 
 _log = logging.getLogger(__name__)
 
-_COPIES = 12  # of a row in memory during a training, as measured: the frame, encodings, the algorithm's own copies
+_COPIES = 12  # copies of a row in memory during training, as measured: frame, encodings, the algorithm's own copies
 _LOOK_ROWS = 10_000
-_MAX_LEARNED_ROWS = 4_000  # of each split, approximately, on which a served file is compared
+_MAX_LEARNED_ROWS = 4_000  # approximate rows of each split on which a served file is compared
 _ROW, _LIMIT = "\0row", "\0limit"  # users' columns cannot have these names
 _LIMITS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
 
 
-def read_splits(  # noqa: PLR0913 - where it reads, and how much
+def read_splits(  # noqa: PLR0913 - sources and limits
     artifacts: ObjectStore, keys: RunKeys, folder: Path, *, dataset: Dataset, seed: int, max_bytes: int | None = None
 ) -> tuple[dict[str, pl.DataFrame], tuple[str, ...]]:
     """Download the training and validation rows into ``folder``.
@@ -48,7 +48,7 @@ def read_splits(  # noqa: PLR0913 - where it reads, and how much
     The training rows take at most half of ``max_bytes`` (None: this machine's memory).
 
     Returns:
-        The rows by split, and notes that say if not all training rows are there.
+        The rows by split, and a note if the training rows are a sample.
     """
     file = folder / "train.parquet"
     artifacts.download(keys.split("train"), file)
@@ -123,17 +123,17 @@ def read_trainer(context: JobContext, plan: Plan, spec: JobSpec, *, max_bytes: i
 def read_sample(
     file: Path, max_bytes: int, seed: int, *, class_column: str | None = None
 ) -> tuple[pl.DataFrame, tuple[str, ...]]:
-    """Read the rows of a split, or a seeded random sample of them that can be learned in ``max_bytes``.
+    """Read the rows of a split, or a seeded random sample of them that can be trained on in ``max_bytes``.
 
     Args:
         file: The split's parquet file.
         max_bytes: The memory that training on the rows may take.
         seed: The same seed gives the same sample.
         class_column: The column of the classes; the sample is stratified by it, and each class keeps a row. None: the
-            sample is simple.
+            sample is not stratified.
 
     Returns:
-        The rows in their order, and a note for the candidates' records where they are a sample.
+        The rows in their order, and a note for the candidates' records if the rows are a sample.
     """
     import polars as pl
 

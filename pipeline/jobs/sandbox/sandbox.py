@@ -1,8 +1,8 @@
-"""Run a user's code in a process that gets a folder and nothing else; its results are read as data.
+"""Run a user's code in a process that gets only a folder; the results are read as data.
 
-In the container the job is root and the process is not: it sees no credentials (its environment has none, the root
-process's memory is closed to it, and the machine lets no process of that user reach the metadata addresses). On a
-laptop there is no such wall: there it runs only when the embedded cloud was started with ``--allow-code``.
+In the container the job runs as root, and the process as another user without access to credentials: its environment
+has none, it cannot read the memory of root's process, and the machine blocks that user from the metadata addresses. A
+laptop has no such isolation: there the code runs only if the embedded cloud was started with ``--allow-code``.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ _MAX_BYTES = {
 _MAX_LINE_BYTES, _MAX_TRACEBACK_LINES = 150_000, 100
 _MAX_POINT_VALUES, _MAX_NAME_CHARS = 20, 40  # numbers of a point, and letters of a name
 _MAX_TRACEBACK_CHARS = 500  # letters of a line of a traceback
-_CHECKPOINT_INTERVAL_TOLERANCE = 0.5  # of the time between two checkpoints: the process's clock is not ours
+_CHECKPOINT_INTERVAL_TOLERANCE = 0.5  # fraction of the time between two checkpoints: the process has its own clock
 _PASSED_ENVIRONMENT = ("PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "PYTHONPATH", "CUBLAS_WORKSPACE_CONFIG")
 _PASSED_PREFIXES = ("CUDA_", "NVIDIA_", "OMP_")
 
@@ -69,13 +69,13 @@ def run_isolated(  # noqa: PLR0913 - the process's environment, and its listener
         isolation: How the process is isolated.
         environment: Environment variables, of which the process gets a few.
         report: Shows a short text.
-        watch: Takes the points of the training's curve.
-        keep: Takes each checkpoint, whose bytes only such a process may read.
-        checkpoint_seconds: Minimum time between two checkpoints; those that come much sooner are ignored.
+        watch: Called with each point of the training curve.
+        keep: Called with each checkpoint. Its bytes are untrusted: only such a process may read them.
+        checkpoint_seconds: Minimum seconds between two checkpoints; checkpoints that come much sooner are ignored.
 
     Raises:
         CandidateFailedError: The code failed; the message is that of the process.
-        ConfigurationError: It may not run here.
+        ConfigurationError: The job is not root, so it cannot isolate the process.
         IntegrityError: The results are not plain data.
     """
     if isolation == "refused":
@@ -122,8 +122,10 @@ def _environment(environment: Mapping[str, str], home: Path) -> dict[str, str]:
 
 @dataclass(kw_only=True)
 class _ProtocolReader:
-    """Reads the messages of the process, which begin with ``token``. The user's code may have read the token, so only
-    messages of the expected form are taken. All other lines may hold rows: they are only counted.
+    """Reads the messages of the process, which begin with ``token``.
+
+    The user's code may have read the token, so only messages of the expected form are accepted. Other lines may contain
+    users' data: they are only counted.
     """
 
     token: str
@@ -164,7 +166,7 @@ class _ProtocolReader:
 
 @dataclass(kw_only=True)
 class _Checkpoint:
-    """Takes the checkpoint at ``path`` when it is announced."""
+    """Reads the checkpoint at ``path`` when the process announces one."""
 
     path: Path
     seconds: float
@@ -187,7 +189,7 @@ class _Checkpoint:
 def _plain_file(path: Path) -> bytes | None:
     """Read a file that untrusted code wrote: links and pipes are refused. Return None if there is no file.
 
-    Raise IntegrityError for what is no file, larger than is expected, or grows while it is read.
+    Raise IntegrityError if it is not a regular file, is larger than expected, or grows while it is read.
     """
     try:
         opened = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
@@ -205,7 +207,7 @@ def _plain_file(path: Path) -> bytes | None:
 
 
 def _parse_json(text: str) -> object:
-    """Parse JSON, with all numbers as floats; None if the text is no JSON."""
+    """Parse JSON, with all numbers as floats; None if the text is not JSON."""
     try:
         return json.loads(text, parse_int=float)
     except (ValueError, RecursionError):
@@ -231,7 +233,7 @@ def _check_results(out: Path) -> TrainedCandidate:
 
 
 def _check_graph(path: Path) -> None:
-    """Check that a graph holds all its weights itself and has operators of known domains alone."""
+    """Check that a graph contains all of its weights and only operators of known domains."""
     import onnx
 
     try:

@@ -28,7 +28,7 @@ from pipeline.contracts.records.plan import Candidate
 __all__ = ["TASK", "Task", "main"]
 
 TASK = "task.json"
-_MAX_FRAMES, _MAX_LINE_CHARS = 50, 200  # of a reported traceback: the reader splits a line that is too long
+_MAX_FRAMES, _MAX_LINE_CHARS = 50, 200  # limits of a reported traceback: the reader splits a line that is too long
 
 _Emit = Callable[..., None]
 
@@ -73,7 +73,7 @@ def main(folder: Path, token: str) -> int:
     except ModeldropError as error:
         emit(error=error.message)
         return 1
-    except BaseException as error:  # noqa: BLE001 - the outermost edge: whatever a user's code raises is told
+    except BaseException as error:  # noqa: BLE001 - the outermost edge: it reports whatever a user's code raises
         frames = traceback.extract_tb(error.__traceback__)
         lines = [f"{frame.filename}, line {frame.lineno}, in {frame.name}" for frame in frames]
         number = next((frame.lineno for frame in reversed(frames) if frame.filename == MODEL_CODE), None)
