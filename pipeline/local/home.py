@@ -100,7 +100,7 @@ class Home:
         self._running = self.path / "running"
 
     def make(self) -> None:
-        """Create the folders, readable by this user alone: they contain objects and keys.
+        """Create the folders, readable only by this user: they contain objects and keys.
 
         Raises:
             ConfigurationError: The folders cannot be created.
@@ -209,7 +209,7 @@ class Home:
         return _read_json(self._parameters, dict, advice) or {}
 
     def save_parameters(self, parameters: Mapping[str, str]) -> None:
-        """Store the template's parameters, readable by this user alone: a webhook's secret may be among them."""
+        """Store the template's parameters, readable only by this user: a webhook's secret may be among them."""
         with self._writable():
             write_whole(self._parameters, json.dumps(dict(parameters)).encode())
 
@@ -218,7 +218,7 @@ class Home:
         return self._api_key.read_text() if self._api_key.exists() else None
 
     def save_api_key(self, key: str) -> None:
-        """Store the API key, readable by this user alone."""
+        """Store the API key, readable only by this user."""
         with self._writable():
             write_whole(self._api_key, key.encode())
 

@@ -304,7 +304,7 @@ class Aliases:
         number = stored["newest"] if "newest" in stored else stored["version"]
         try:
             newest = self._versions.record(target.tenant, target.model, number)
-        except NotFoundError:  # deleted since
+        except NotFoundError:  # the version was deleted since
             return target
         return max(target, newest, key=lambda version: version.lineage.upload_order)
 

@@ -70,7 +70,7 @@ def leaderboard_table(
         reports: The variants, one per row.
         metric: Metric of the leaderboard.
         second_metric: Another metric to show; empty for none.
-        with_agreement: Whether to show how many predictions agree with those of the fp32 file.
+        with_agreement: Whether to show how well the predictions agree with those of the fp32 file.
     """
     columns = leaderboard_columns(metric, second_metric)
     table = FittedTable(columns=[column for column in columns if with_agreement or column.name != "agrees"])

@@ -1,6 +1,7 @@
 """The common part of all jobs: arguments, log, and an outcome that is written whatever happens.
 
-``.sync`` tells the state machine only States.TaskFailed; ``collect_job`` reads the outcome and raises what it says.
+``.sync`` gives the state machine only States.TaskFailed; the function collect_job reads the outcome and raises its
+error.
 """
 
 from __future__ import annotations

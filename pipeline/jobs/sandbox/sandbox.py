@@ -40,7 +40,7 @@ Isolation = Literal["user", "none", "refused"]
 
 _log = logging.getLogger(__name__)
 
-_USER, _GROUP = 65534, 65534  # nobody; template.yaml closes the metadata addresses to this user
+_USER, _GROUP = 65534, 65534  # nobody; template.yaml blocks this user from the metadata addresses
 _MAX_BYTES = {
     **dict.fromkeys((MODEL, BODY, REFERENCE, OUT_OF_FOLD), 2 << 30), TRAINED: 16 << 20, WEIGHTS: 4 << 30,
 }  # fmt: skip
@@ -67,14 +67,14 @@ def run_isolated(  # noqa: PLR0913 - the process's environment, and its listener
     Args:
         folder: Input of the process (see jobs.sandbox.sandbox_main); the results are in ``folder/out``.
         isolation: How the process is isolated.
-        environment: Environment variables, of which the process gets a few.
+        environment: Environment variables, some of which the process gets.
         report: Shows a short text.
         watch: Called with each point of the training curve.
         keep: Called with each checkpoint. Its bytes are untrusted: only such a process may read them.
         checkpoint_seconds: Minimum seconds between two checkpoints; checkpoints that come much sooner are ignored.
 
     Raises:
-        CandidateFailedError: The code failed; the message is that of the process.
+        CandidateFailedError: The code failed; the message comes from the process.
         ConfigurationError: The job is not root, so it cannot isolate the process.
         IntegrityError: The results are not plain data.
     """

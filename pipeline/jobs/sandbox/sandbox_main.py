@@ -1,7 +1,7 @@
 """``python -m pipeline.jobs.sandbox.sandbox_main FOLDER TOKEN``: the process that a user's model.py runs in.
 
 ``FOLDER`` holds task.json, dataset.json, model.py, the splits, and the checkpoint of an earlier attempt; the results
-are written to ``FOLDER/out``. The process knows no bucket, no table and no credentials. It prints a JSON line for
+are written to ``FOLDER/out``. The process has no access to buckets, tables or credentials. It prints a JSON line for
 progress, for a point of the curve, for a written checkpoint and for an error. Each line begins with ``TOKEN``, since
 model.py may print other lines.
 """

@@ -109,7 +109,7 @@ class Callers:
         return self._tokens
 
     def _shared_by_active(self, tenant: Tenant) -> dict[str, Sequence[str]]:
-        """Return the models shared with a tenant without those of owners that are suspended or deleted."""
+        """Return the models shared with a tenant, except those whose owner is suspended or deleted."""
         shared = tenant.shared_permissions
         owners = sorted({model.partition("/")[0] for model in shared})
         stored = self._tenants.get_all(owners) if owners else ()

@@ -40,7 +40,7 @@ class OrphanedFile:
 
 @dataclass(frozen=True, kw_only=True)
 class OrphanedFiles:
-    """Find and delete files of versions whose items are gone.
+    """Find and delete files of versions whose items no longer exist.
 
     An older release let DynamoDB expire the item of a deleted version and left the file in the bucket. The run that
     registered the version still names both. A file that any version of the tenant references is not orphaned. Neither

@@ -64,7 +64,7 @@ def _draw_panel(
         qualities = [v.quality[metric] for v in group]
         axes.scatter([cost(v) for v in group], qualities, marker=marker, c=color, s=area, label=name, zorder=3)
     costs = [cost(variant) for variant in variants]
-    middle = (min(costs) * max(costs)) ** 0.5  # of the logarithmic axis
+    middle = (min(costs) * max(costs)) ** 0.5  # geometric mean, since the axis is logarithmic
     for variant in _labeled(variants):
         is_right = cost(variant) > middle  # the label ends at the point, so that it stays inside the panel
         axes.annotate(
