@@ -86,8 +86,8 @@ class CandidateVariants:
 
     def _quantize(self, body: _Body, trials: _Trials) -> None:
         for precision, ways in self.plan.quantizations.items():
-            if precision == "int8" and self._candidate.no_int8 and body.steps:
-                continue  # if the unchanged model is quantized, its variant states the reason
+            if precision == "int8" and self._candidate.no_int8 and body.steps and self.plan.unchanged_too:
+                continue  # the variant of the unchanged model states the reason
             self._try_all(body, [(step,) for step in ways], precision, trials)
 
     def _try_all(

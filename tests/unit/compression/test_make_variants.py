@@ -114,6 +114,17 @@ def test_int8_is_not_applicable_without_matrices_and_the_reason_is_recorded(arti
     assert absent.reason == "there are no weight matrices"
 
 
+def test_the_reason_against_int8_is_recorded_when_passes_are_named(artifacts: FakeObjectStore) -> None:
+    network = trained("breast_cancer")
+    candidate = network.stored(artifacts, KEYS, "network", no_int8="there are no weight matrices")
+    loose_gates = {"min_agreement": 0.5, "max_quality_drop": 1.0}
+    _, pruned, absent = compress_with(network, artifacts, candidate, passes=("prune_channels",), **loose_gates).variants
+    assert (pruned.precision, pruned.status) == ("fp32", "ok")
+    assert (absent.precision, absent.status, absent.reason) == (
+        "int8", "not_applicable", "there are no weight matrices",
+    )  # fmt: skip
+
+
 def test_only_requested_precisions_and_fp32_are_made(artifacts: FakeObjectStore) -> None:
     network = trained("wine")
     candidate = network.stored(artifacts, KEYS)
@@ -261,10 +272,12 @@ def test_a_file_without_the_recorded_temperature_is_a_mismatch(
         make(network, artifacts, network.stored(artifacts, KEYS, decision=Decision(temperature=2.5)))
 
 
-def compress_with(network: Trained, artifacts: FakeObjectStore, **compression: Any) -> VariantSet:
-    """Make variants like ``make``, with rows for calibration and fine-tuning."""
+def compress_with(
+    network: Trained, artifacts: FakeObjectStore, *candidates: TrainedCandidate, **compression: Any
+) -> VariantSet:
+    """Make variants like ``make``, with rows for calibration and fine-tuning; by default of an MLP."""
     return make_variants(
-        [network.stored(artifacts, KEYS)],
+        candidates or [network.stored(artifacts, KEYS)],
         artifacts=artifacts,
         keys=KEYS,
         dataset=network.dataset,
