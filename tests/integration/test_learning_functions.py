@@ -126,7 +126,7 @@ def compressed(artifacts: S3ObjectStore) -> None:
     outcome = JobOutcome(
         job="gpu",
         status="SUCCEEDED",
-        device="cpu, standing in for the GPU queue",
+        device="cpu, in place of a GPU",
         seconds=1.0,
         candidates=(CandidateOutcome(candidate="wide", status="failed", seconds=1.0, error=lost),),
     )
@@ -140,7 +140,7 @@ def test_the_winner_is_evaluated_on_the_test_rows(artifacts: S3ObjectStore, runs
     card = ModelCard.from_bytes(artifacts.get(KEYS.card))
     assert card.test_quality["rmse"] == pytest.approx(1.0)
     assert (card.model, card.test_rows) == ("adult", 30)
-    assert card.devices == {"gpu": "cpu, standing in for the GPU queue"}
+    assert card.devices == {"gpu": "cpu, in place of a GPU"}
     assert any("'wide'" in warning and "not finite" in warning for warning in card.warnings)
     golden = GoldenPredictions.from_bytes(artifacts.get(KEYS.golden))
     assert golden.rows[3] == {"age": 3.0}

@@ -63,7 +63,7 @@ class JobOutcome(Record):
     status: Literal["SUCCEEDED", "FAILED"]
     error: RunError | None = None
     retryable: bool = False
-    device: str  # device that it ran on: "cpu", "cuda:0 (NVIDIA L4)", "cpu, standing in for the GPU queue"
+    device: str  # device that it ran on: "cpu", "cuda:0 (NVIDIA L4)", "cpu, in place of a GPU"
     seconds: float  # duration of all attempts
     attempts: int = 1
     candidates: tuple[CandidateOutcome, ...] = ()

@@ -43,7 +43,7 @@ def this_machine(queue: Literal["cpu", "gpu", "code"], local_rank: int = 0) -> M
     if torch.cuda.is_available():
         device = f"cuda:{local_rank}"
         return Machine(device=device, description=f"{device} ({torch.cuda.get_device_name(device)})", threads=threads)
-    return Machine(device="cpu", description="cpu, standing in for the GPU queue", threads=threads)
+    return Machine(device="cpu", description="cpu, in place of a GPU", threads=threads)
 
 
 def limit_blas_threads(threads: int) -> None:

@@ -53,7 +53,7 @@ def selection(model: bytes, *, metric: str = "accuracy", precision: Precision = 
 BACKGROUND = EvaluationContext(
     jobs=(
         JobCost(job="cpu", device="cpu", seconds=36, dollars=0.002),
-        JobCost(job="gpu", device="cpu, standing in for the GPU queue", seconds=1.5),
+        JobCost(job="gpu", device="cpu, in place of a GPU", seconds=1.5),
     ),
     warnings=["a candidate was lost"],
 )
@@ -112,7 +112,7 @@ def test_the_card_has_tenant_model_run_warnings_and_leaderboard(wine: Trained) -
     assert card.left_out == ({"name": "born", "reason": "date"},)
     assert card.warnings[:2] == ("12 rows were set aside", "a candidate was lost")
     assert card.dollars == 0.002
-    assert card.devices["gpu"] == "cpu, standing in for the GPU queue"
+    assert card.devices["gpu"] == "cpu, in place of a GPU"
     assert card.validation_quality == {"accuracy": 0.75}
     assert [(row.rank, row.candidate, row.status, row.winner) for row in card.leaderboard] == [
         (1, "mlp", "ok", True),

@@ -199,7 +199,7 @@ def test_the_outcome_says_that_the_cpu_replaces_a_missing_gpu() -> None:
 
     house.run(look)
     device = house.outcome().device
-    assert (seen, device) == (["cpu"], "cpu, standing in for the GPU queue") or device.startswith("cuda:0 (")
+    assert (seen, device) == (["cpu"], "cpu, in place of a GPU") or device.startswith("cuda:0 (")
 
 
 def test_only_the_first_candidate_is_trained_after_the_time_limit() -> None:
