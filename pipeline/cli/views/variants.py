@@ -62,8 +62,8 @@ def describe_comparison(comparison: GoldenComparison, version: str, tolerance: f
         "" if comparison.max_difference is None else f"; the largest difference is {comparison.max_difference:.3g}"
     )
     return (
-        f"{version} predicts {comparison.equal} of {comparison.rows} golden rows as it was evaluated, within "
-        f"{tolerance:g}{largest}"
+        f"{version} predicts {comparison.equal} of {comparison.rows} golden rows as at evaluation "
+        f"(tolerance {tolerance:g}){largest}"
     )
 
 
