@@ -55,7 +55,7 @@ def bench(
         str, typer.Option(metavar="N,...", help="Numbers of clients, one after the other.")
     ] = "1,2,4,8,16,32",
     seconds: Annotated[
-        float, typer.Option(metavar="S", min=0.1, max=3_600, help="Seconds to measure each of them.")
+        float, typer.Option(metavar="S", min=0.1, max=3_600, help="Seconds of measurement per number of clients.")
     ] = 3.0,
     rows: Annotated[int, typer.Option(metavar="N", min=1, help="Rows of a request.")] = 1,
     binary: Annotated[bool, typer.Option("--binary", help="Send binary tensors by HTTP (gRPC always does).")] = False,
@@ -67,7 +67,7 @@ def bench(
     ] = None,
     ca: Annotated[
         Path | None,
-        typer.Option(metavar="PEM", exists=True, dir_okay=False, help="CA certificates that sign the server's."),
+        typer.Option(metavar="PEM", exists=True, dir_okay=False, help="CA certificates to verify the server's."),
     ] = None,
     plot: Annotated[
         Path | None, typer.Option("--plot", metavar="FILE", help="Draw the curve into a .png, .svg or .pdf file.")

@@ -153,7 +153,7 @@ def share(
     model: Annotated[str, typer.Argument(metavar="MODEL", help="Name of the model.")],
     with_tenant: Annotated[
         str | None,
-        typer.Argument(metavar="[TENANT]", help="Tenant that may use it; none lists the grants."),
+        typer.Argument(metavar="[TENANT]", help="Tenant that may use the model; without it, the grants are listed."),
     ] = None,
     *,
     role: Annotated[str, typer.Option(metavar="ROLE", help="predictor or reader.")] = "predictor",
