@@ -6,7 +6,6 @@ Import this only in the server's process, after setting the environment: MiniSta
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import os
 import signal
@@ -165,8 +164,10 @@ class Emulator:
                 flushed_at, flushed_requests = time.monotonic(), requests
 
     def _flush(self) -> None:
-        with contextlib.suppress(StorageError):  # the next flush tries again
+        try:
             state_flush.flush()
+        except StorageError as error:  # the next flush tries again
+            self._storage.log(error)
 
     def _warm(self, names: Sequence[str]) -> None:
         lambda_runtime.warm(self._functions, self._code, names)

@@ -118,7 +118,7 @@ class Storage:
             if service is not None:
                 state_flush.flush([service])
         except StorageError as error:
-            self._log(error)
+            self.log(error)
             return _INSUFFICIENT_STORAGE, _error_body(scope, str(error))
         return None
 
@@ -126,9 +126,9 @@ class Storage:
         try:
             self._journal.commit()
         except StorageError as error:
-            self._log(error)
+            self.log(error)
 
-    def _log(self, error: StorageError) -> None:
+    def log(self, error: StorageError) -> None:
         """Log an error once, however often it recurs."""
         if str(error) != self._last_error:
             self._last_error = str(error)

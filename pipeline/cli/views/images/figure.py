@@ -28,7 +28,7 @@ def new_figure(path: Path, *, width: float, height: float) -> Figure:
     """
     if path.suffix.lower() not in _FORMATS:
         raise InvalidRequestError(
-            f"'{path.name}' is not a picture: a file that ends in {', '.join(_FORMATS)} is expected"
+            f"'{path.name}' is not a supported image: a file that ends in {', '.join(_FORMATS)} is expected"
         )
     try:
         from matplotlib.figure import Figure
