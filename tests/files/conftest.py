@@ -67,9 +67,11 @@ def serve_sample(
 
 
 def validate_sample(sample: Sample, workdir: Path, companions: Mapping[str, Body] | None = None) -> ValidatedFile:
-    beside = {name: sample.read(name) for name in sample.companions}
-    metadata = {"target": sample.target} if sample.target and "train.yaml" not in beside else {}
-    return validate_file(sample.train, sample.read(sample.train), workdir, {**beside, **(companions or {})}, **metadata)
+    sample_companions = {name: sample.read(name) for name in sample.companions}
+    metadata = {"target": sample.target} if sample.target and "train.yaml" not in sample_companions else {}
+    return validate_file(
+        sample.train, sample.read(sample.train), workdir, {**sample_companions, **(companions or {})}, **metadata
+    )
 
 
 T = TypeVar("T")

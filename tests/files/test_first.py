@@ -63,9 +63,9 @@ def test_a_table_with_blank_cells_among_numbers_trains_and_predicts(drop: Drop, 
     served = learn(file, "gradient_boosting")
     (tmp_path / "later.csv").write_text(table(header, make_rows(_house, 100, seed=1)))
     assert served.quality("r2", tmp_path / "later.csv") > 0.75
-    whole = {"rooms": 4, "age": None, "income": 5.0, "place": "coast"}
-    assert served.ask(whole).value == pytest.approx(236_000, rel=0.2)
-    assert served.ask(whole | {"age": ""}) == served.ask(whole)
+    house = {"rooms": 4, "age": None, "income": 5.0, "place": "coast"}
+    assert served.ask(house).value == pytest.approx(236_000, rel=0.2)
+    assert served.ask(house | {"age": ""}) == served.ask(house)
 
 
 def _laptop(random: Random, number: int) -> list[Any]:

@@ -79,8 +79,8 @@ def test_a_key_may_be_absent_if_training_rows_of_json_lines_lacked_the_key(
 ) -> None:
     def sparse(count: int, seed: int) -> str:
         rows = [dict(zip(VISITS, row, strict=True)) for row in make_rows(_visits, count, seed)]
-        kept = ({k: v for k, v in row.items() if k != "visits" or row["visits"] > 2} for row in rows)
-        return "".join(json.dumps(row) + "\n" for row in kept)
+        sparse_rows = ({k: v for k, v in row.items() if k != "visits" or row["visits"] > 2} for row in rows)
+        return "".join(json.dumps(row) + "\n" for row in sparse_rows)
 
     served = learn(drop("a.jsonl", sparse(ROWS, 0)))
     rest = {"age": 60.5, "member": True}

@@ -35,9 +35,9 @@ def dense_body(*layers: np.ndarray) -> bytes:
         if not is_last:
             nodes.append(helper.make_node("Relu", [output], [f"x{index + 1}"]))
     num = helper.make_tensor_value_info("num", TensorProto.FLOAT, ["batch", INPUTS])
-    answer = helper.make_tensor_value_info("answer", TensorProto.FLOAT, ["batch", layers[-1].shape[1]])
+    graph_output = helper.make_tensor_value_info("answer", TensorProto.FLOAT, ["batch", layers[-1].shape[1]])
     tensors = [numpy_helper.from_array(layer.astype(np.float32), f"w{index}") for index, layer in enumerate(layers)]
-    return bytes(make_model("body", nodes, [num], [answer], tensors).SerializeToString())
+    return bytes(make_model("body", nodes, [num], [graph_output], tensors).SerializeToString())
 
 
 def random_layers(*widths: int) -> list[np.ndarray]:

@@ -139,7 +139,7 @@ def test_any_growth_of_an_error_of_zero_is_a_complete_drop() -> None:
 
 
 @pytest.mark.parametrize("metric", ["log_loss", "rmse"])
-def test_an_infinite_error_is_no_drop_from_an_infinite_error(metric: str) -> None:
+def test_an_infinite_error_is_not_a_drop_from_an_infinite_error(metric: str) -> None:
     infinite = float("inf")
     assert relative_drop(infinite, infinite, metric) == 0
     assert relative_drop(infinite, 1.0, metric) < 0

@@ -42,9 +42,9 @@ def text_body() -> bytes:
     ]  # fmt: skip
     table = np.random.default_rng(0).random((2, 64)).astype(np.float32)
     text = helper.make_tensor_value_info("text", TensorProto.STRING, ["batch"])
-    answer = helper.make_tensor_value_info("answer", TensorProto.FLOAT, ["batch", 64])
+    output = helper.make_tensor_value_info("answer", TensorProto.FLOAT, ["batch", 64])
     return bytes(
-        make_model("body", nodes, [text], [answer], [numpy_helper.from_array(table, "table")]).SerializeToString()
+        make_model("body", nodes, [text], [output], [numpy_helper.from_array(table, "table")]).SerializeToString()
     )
 
 
@@ -133,9 +133,9 @@ def test_an_interrupted_fine_tuning_with_hints_and_mixup_gives_the_same_model() 
 def test_hints_need_a_middle_layer() -> None:
     rows = TrainingRows(inputs={"num": np.zeros((40, 8), np.float32)}, target=None, classes=0)
     weights = numpy_helper.from_array(np.ones((8, 16), np.float32), "weights")
-    num, answer = (helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in ("num", "answer"))
+    num, output = (helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in ("num", "answer"))
     node = helper.make_node("MatMul", ["num", "weights"], ["answer"])
-    body = bytes(make_model("body", [node], [num], [answer], [weights]).SerializeToString())
+    body = bytes(make_model("body", [node], [num], [output], [weights]).SerializeToString())
     context = PassContext(
         read_rows=lambda: rows, teacher=body, budget=Budget.start(60.0), fine_tuning=FineTuning(hints=1.0)
     )

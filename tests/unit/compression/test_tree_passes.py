@@ -109,7 +109,7 @@ def test_sixteen_bits_keep_the_predictions_of_training_rows_with_fewer_threshold
     body = _body(_trees())
     small = QuantizeTrees(_context(few), bits=16)(body).model
     np.testing.assert_allclose(predict(small, few), predict(body, few), atol=2e-3)
-    count = [len(np.unique(_trees_of(each).threshold)) for each in (small, body)]
+    count = [len(np.unique(_trees_of(model).threshold)) for model in (small, body)]
     assert count[0] < 0.7 * count[1]
 
 
@@ -259,17 +259,17 @@ def test_too_few_trees_or_rows_and_other_operators_are_refused() -> None:
     with pytest.raises(NotApplicableError, match="32 training rows"):
         PruneTrees(_context(_NO_ROWS), step=2)(_body(_trees()))
     model = onnx.load_from_string(_body(_trees()))
-    (transform,) = [each for each in model.graph.node[0].attribute if each.name == "post_transform"]
+    (transform,) = [attribute for attribute in model.graph.node[0].attribute if attribute.name == "post_transform"]
     transform.i = 2
     passes = (
         PruneTrees(_context(), step=2), PruneLeaves(_context(), ratio=0.5), DistillTrees(_context(), count=2),
         QuantizeTrees(_context(), bits=8),
     )  # fmt: skip
-    for each in passes:
+    for tree_pass in passes:
         with pytest.raises(NotApplicableError, match="more than add up"):
-            each(model.SerializeToString())
+            tree_pass(model.SerializeToString())
         with pytest.raises(NotApplicableError, match="no trees"):
-            each(helper.make_model(helper.make_graph([], "empty", [], [])).SerializeToString())
+            tree_pass(helper.make_model(helper.make_graph([], "empty", [], [])).SerializeToString())
 
 
 @pytest.mark.skipif(find_compiler() is None, reason="needs a C compiler")
@@ -362,11 +362,13 @@ def test_the_cost_of_a_compressed_bag_does_not_count_less_memorization() -> None
         return float(np.mean((values - truth) ** 2))
 
     unseen = UnseenRows(signature=signature, out_of_fold=model)
-    estimates = [error(each.values) for each in unseen.estimate(_values(learned), _values(less))]
+    estimates = [error(predictions.values) for predictions in unseen.estimate(_values(learned), _values(less))]
     assert error(unseen.full.values) == error(model)
     assert error(less) > 1.8 * error(learned)
     assert 1.02 < np.mean(estimates) / error(model) < 1.2
-    assert all(error(each.values) == error(model) for each in unseen.estimate(_values(learned), _values(learned)))
+    assert all(
+        error(predictions.values) == error(model) for predictions in unseen.estimate(_values(learned), _values(learned))
+    )
 
 
 def _values(values: np.ndarray) -> Predictions:

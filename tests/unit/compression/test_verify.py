@@ -132,7 +132,7 @@ def test_float32_rounding_of_a_zero_probability_is_not_a_mismatch_under_a_temper
     served = Predictions.of(signature, calibrate(np.array([[1 - 6e-7, 6e-7]]), 4.0))
     assert served.probabilities[0, 1] > 0.02
     assert largest_difference(served, reference, signature) < 1e-5
-    other = Predictions.of(signature, calibrate(np.array([[0.9, 0.1]]), 4.0))
-    assert largest_difference(other, reference, signature) > 0.05
+    mismatch = Predictions.of(signature, calibrate(np.array([[0.9, 0.1]]), 4.0))
+    assert largest_difference(mismatch, reference, signature) > 0.05
     plain = Predictions.of(signature, np.array([[0.7, 0.3]]))
     assert largest_difference(plain, {"probabilities": np.array([[0.7, 0.3]])}, signature) > 0.1, "another temperature"

@@ -209,8 +209,8 @@ def mixed_model(dataset: Dataset = MIXED) -> bytes:
         helper.make_tensor_value_info("num", TensorProto.FLOAT, ["batch", 2]),
         helper.make_tensor_value_info("cat", TensorProto.INT64, ["batch", 1]),
     ]
-    answer = helper.make_tensor_value_info("answer", TensorProto.FLOAT, ["batch", 2])
-    graph = helper.make_graph(nodes, "body", inputs, [answer])
+    graph_output = helper.make_tensor_value_info("answer", TensorProto.FLOAT, ["batch", 2])
+    graph = helper.make_graph(nodes, "body", inputs, [graph_output])
     body: onnx.ModelProto = helper.make_model(graph, ir_version=10, opset_imports=[helper.make_opsetid("", 20)])
     content: bytes = wrap(body, dataset, dataset.signature).SerializeToString()
     return content

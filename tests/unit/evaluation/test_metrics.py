@@ -171,8 +171,8 @@ def test_a_row_of_weight_three_counts_as_three_rows() -> None:
 
 def test_a_metric_is_the_same_if_computed_alone() -> None:
     for case in (_classified(2), _classified(5), _valued()):
-        together = measure(*case)
-        assert {name: measure(*case, only=name)[name] for name in together} == together
+        all_metrics = measure(*case)
+        assert {name: measure(*case, only=name)[name] for name in all_metrics} == all_metrics
 
 
 def test_the_interval_of_weighted_rows_has_the_width_of_the_effective_rows() -> None:
@@ -180,8 +180,8 @@ def test_the_interval_of_weighted_rows_has_the_width_of_the_effective_rows() -> 
     heavy = np.where(np.arange(4000) < 400, 1.0, 1e-9)
     for metric in ("accuracy", "log_loss"):
         low, high = interval(signature, truth, predictions, weight=heavy, only=metric)[metric]
-        alone = Predictions.of(signature, predictions.probabilities[:400])
-        few_low, few_high = interval(signature, truth[:400], alone, only=metric)[metric]
+        first_rows = Predictions.of(signature, predictions.probabilities[:400])
+        few_low, few_high = interval(signature, truth[:400], first_rows, only=metric)[metric]
         assert high - low == pytest.approx(few_high - few_low, rel=0.15)
 
 
@@ -246,8 +246,8 @@ def test_one_cluster_has_a_silhouette_of_0_and_many_rows_are_sampled() -> None:
     assert measure(signature, points, predictions)["silhouette"] == pytest.approx(
         metrics.silhouette_score(points, predictions.labels, sample_size=5000, random_state=0), abs=0.02
     )
-    alone = Predictions.of(signature, np.eye(3)[np.zeros(12_000, int)])
-    assert measure(signature, points, alone) == {"silhouette": 0.0}
+    one_cluster = Predictions.of(signature, np.eye(3)[np.zeros(12_000, int)])
+    assert measure(signature, points, one_cluster) == {"silhouette": 0.0}
 
 
 def test_the_interval_of_a_perfect_accuracy_on_few_rows_has_a_lower_bound() -> None:

@@ -117,5 +117,5 @@ def test_outputs_are_equal_if_labels_are_equal_and_numbers_are_close() -> None:
     labels, numbers = np.array(["a", "b"], dtype=object), np.array([[1e6], [0.0]], np.float32)
     same = compare_outputs([labels, numbers * np.float32(1 + 1e-6)], [labels, numbers])
     assert same.is_equal
-    other = compare_outputs([labels[::-1], numbers], [labels, numbers])
-    assert (other.equal, other.max_difference) == (0, 0.0)
+    unequal = compare_outputs([labels[::-1], numbers], [labels, numbers])
+    assert (unequal.equal, unequal.max_difference) == (0, 0.0)

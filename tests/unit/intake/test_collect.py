@@ -101,7 +101,7 @@ def test_the_message_of_a_wait_without_a_reason_has_no_empty_end(artifacts: Fake
         "Canceled by JobStateTimeLimit action due to reason: MISCONFIGURATION:JOB_RESOURCE_REQUIREMENT",
     ],
 )
-def test_a_job_that_waited_in_vain_is_reported_with_the_reason_of_batch(
+def test_a_job_that_never_got_a_machine_is_reported_with_the_reason_of_batch(
     artifacts: FakeObjectStore, reason: str
 ) -> None:
     with pytest.raises(CapacityUnavailableError, match=reason.rsplit(":", 1)[1]):

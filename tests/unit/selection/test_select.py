@@ -251,8 +251,8 @@ def test_the_front_has_the_variants_that_nothing_dominates_and_is_never_empty(dr
     variants = _variants(drawn)
     best = front(variants, "accuracy")
     assert best
-    for each in variants:
-        assert any(dominates(competitor, each, "accuracy") for competitor in variants) != (each in best)
+    for competing in variants:
+        assert any(dominates(competitor, competing, "accuracy") for competitor in variants) != (competing in best)
 
 
 @given(_CANDIDATES)

@@ -178,9 +178,9 @@ def test_the_served_file_matches_the_model_for_numbers_and_targets_far_from_zero
 
 @pytest.mark.parametrize("algorithm", NAMES)
 def test_an_unknown_setting_is_refused_by_name(algorithm: str, train: TrainIt) -> None:
-    known = next(iter(ALGORITHMS[algorithm].spec.defaults))
-    with pytest.raises(CandidateFailedError, match=f"{algorithm} has no setting '{known}x': .*'{known}'"):
-        train(algorithm, table(rows=40), **{f"{known}x": 1})
+    setting = next(iter(ALGORITHMS[algorithm].spec.defaults))
+    with pytest.raises(CandidateFailedError, match=f"{algorithm} has no setting '{setting}x': .*'{setting}'"):
+        train(algorithm, table(rows=40), **{f"{setting}x": 1})
 
 
 def test_the_catalog_file_matches_the_declared_algorithms() -> None:

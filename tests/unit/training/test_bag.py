@@ -203,7 +203,7 @@ def test_a_class_weight_raises_the_predictions_of_the_class(tmp_path: Path) -> N
 @pytest.mark.parametrize("saves", [1, 4, 9, 14, 17])
 def test_an_interrupted_bag_gives_the_same_result_as_an_uninterrupted_bag(tmp_path: Path, saves: int) -> None:
     rows, settings = table(rows=120), {"epochs": 3}
-    whole = _train(_trainer(rows), tmp_path / "whole", "mlp", **settings)
+    uninterrupted = _train(_trainer(rows), tmp_path / "whole", "mlp", **settings)
     checkpoints = Kept(seconds=0)
 
     def stop(count: int) -> None:
@@ -219,7 +219,7 @@ def test_an_interrupted_bag_gives_the_same_result_as_an_uninterrupted_bag(tmp_pa
         rows, checkpoints=lambda candidate: checkpoints, watch=lambda candidate, point: points.append(point)
     )
     resumed = _train(trainer, tmp_path / "later", "mlp", **settings)
-    assert (resumed.model_sha256, resumed.quality) == (whole.model_sha256, whole.quality)
+    assert (resumed.model_sha256, resumed.quality) == (uninterrupted.model_sha256, uninterrupted.quality)
     assert np.array_equal(_out_of_fold(tmp_path / "whole"), _out_of_fold(tmp_path / "later"))
     assert [(point["fold"], point["epoch"]) for point in points] == [(f, e) for f in range(1, 6) for e in range(1, 4)]
 

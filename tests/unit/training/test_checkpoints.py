@@ -50,16 +50,16 @@ CASES = [
 @pytest.mark.parametrize("inside", [False, True], ids=["between epochs", "inside an epoch"])
 def test_an_interrupted_training_ends_with_the_same_weights(settings: dict[str, Any], inside: bool) -> None:
     settings = {"epochs": 4, "learning_rate": 0.02, **settings}
-    whole = learn(task(), **settings)
+    uninterrupted = learn(task(), **settings)
     checkpoints = Kept(seconds=1e-9 if inside else 0)
     _interrupt(
         checkpoints, at_save=5 if inside and settings.get("optimizer") not in ("gd", "normalized_gd") else 2, **settings
     )
     resumed = learn(task(), context=RunContext(checkpoints=checkpoints), **settings)
-    assert weights(resumed.network) == weights(whole.network)
+    assert weights(resumed.network) == weights(uninterrupted.network)
     compared = ("loss", "validation_loss", "learning_rate")
     assert [[point[k] for k in compared] for point in resumed.history] == [
-        [point[k] for k in compared] for point in whole.history
+        [point[k] for k in compared] for point in uninterrupted.history
     ]
     assert resumed.notes[0].startswith("interrupted; resumed from a checkpoint in epoch")
 
@@ -76,7 +76,7 @@ def test_batch_norm_statistics_resume_from_the_checkpoint() -> None:
 
 
 def test_a_training_after_a_crash_reports_all_epochs_and_gives_the_same_weights() -> None:
-    seen: list[float] = []
+    epochs: list[float] = []
 
     def crash(point: Any) -> None:
         if point["epoch"] == 3:
@@ -86,41 +86,41 @@ def test_a_training_after_a_crash_reports_all_epochs_and_gives_the_same_weights(
     with pytest.raises(InterruptionError):
         learn(task(), context=RunContext(checkpoints=checkpoints, watch=crash))
     learned = learn(
-        task(), context=RunContext(checkpoints=checkpoints, watch=lambda point: seen.append(point["epoch"]))
+        task(), context=RunContext(checkpoints=checkpoints, watch=lambda point: epochs.append(point["epoch"]))
     )
-    assert seen == [1, 2, 3, 4]
+    assert epochs == [1, 2, 3, 4]
     assert weights(learned.network) == weights(learn(task()).network)
 
 
 def test_a_training_that_stopped_early_does_not_continue() -> None:
     settings: dict[str, Any] = {"epochs": 60, "early_stopping": 2, "learning_rate": 0.3}
     checkpoints = Kept()
-    whole = learn(task(), context=RunContext(checkpoints=checkpoints), **settings)
+    uninterrupted = learn(task(), context=RunContext(checkpoints=checkpoints), **settings)
     again = learn(task(), context=RunContext(checkpoints=checkpoints), **settings)
-    assert len(again.history) == len(whole.history) < 60
-    assert weights(again.network) == weights(whole.network)
+    assert len(again.history) == len(uninterrupted.history) < 60
+    assert weights(again.network) == weights(uninterrupted.network)
 
 
 def test_a_lowered_learning_rate_stays_lowered_after_an_interruption() -> None:
     settings: dict[str, Any] = {"optimizer": "adam", "learning_rate": 0.1, "epochs": 3}
-    whole = learn(task(), Fragile, **settings)
+    uninterrupted = learn(task(), Fragile, **settings)
     checkpoints = Kept()
     _interrupt(checkpoints, at_save=1, build=Fragile, **settings)
     again = learn(task(), Fragile, context=RunContext(checkpoints=checkpoints), **settings)
-    assert weights(again.network) == weights(whole.network)
-    assert set(whole.notes) < set(again.notes)
+    assert weights(again.network) == weights(uninterrupted.network)
+    assert set(uninterrupted.notes) < set(again.notes)
 
 
 @pytest.mark.parametrize("harm", ["flipped", "cut", "empty"])
 def test_a_damaged_checkpoint_is_ignored_and_reported(harm: str) -> None:
     checkpoints = Kept()
-    whole = learn(task(), context=RunContext(checkpoints=checkpoints))
+    uninterrupted = learn(task(), context=RunContext(checkpoints=checkpoints))
     assert checkpoints.held is not None
     held = bytearray(checkpoints.held)
     held[len(held) // 2] ^= 1
     checkpoints.held = {"flipped": bytes(held), "cut": checkpoints.held[:1000], "empty": b"x"}[harm]
     learned = learn(task(), context=RunContext(checkpoints=checkpoints))
-    assert weights(learned.network) == weights(whole.network)
+    assert weights(learned.network) == weights(uninterrupted.network)
     assert learned.notes == ("the checkpoint of an earlier attempt was damaged; training restarted",)
 
 

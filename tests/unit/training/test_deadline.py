@@ -36,9 +36,9 @@ def _train(
         validation=_rows(500, columns, classes, 1),
     )
     context = RunContext(deadline=time.monotonic() + SECONDS)
-    began = time.process_time()
+    started = time.process_time()
     fitted = ALGORITHMS[algorithm].train(ALGORITHMS[algorithm].configure(settings), training_task, context)
-    return fitted, time.process_time() - began, training_task
+    return fitted, time.process_time() - started, training_task
 
 
 @pytest.mark.parametrize("algorithm", ["random_forest", "extra_trees"])
@@ -61,9 +61,11 @@ def test_a_forest_grown_in_batches_equals_a_forest_of_one_fit(algorithm: str) ->
     training_task = task(rows=200)
     forest = ALGORITHMS[algorithm]
     settings = forest.configure({"n_estimators": 30})
-    whole = forest.train(settings, training_task, RunContext())
+    single_fit = forest.train(settings, training_task, RunContext())
     batches = forest.train(settings, training_task, RunContext(deadline=time.monotonic() + 600))
-    np.testing.assert_array_equal(whole.predict(training_task.validation), batches.predict(training_task.validation))
+    np.testing.assert_array_equal(
+        single_fit.predict(training_task.validation), batches.predict(training_task.validation)
+    )
     assert batches.notes == ()
 
 

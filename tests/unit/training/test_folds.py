@@ -149,13 +149,13 @@ def _coin_flips(*, hidden: bool) -> Table:
     rows = rows.with_columns(rows.hash_rows().alias(GROUP))
     ids = rows[GROUP].unique(maintain_order=True)
     validation = rows[GROUP].is_in(ids[:70].implode())
-    made = profiled(
+    data = profiled(
         {"train": rows.filter(~validation).drop(GROUP), "validation": rows.filter(validation).drop(GROUP)},
         "classification",
     )
     if not hidden:
-        return made
-    return replace(made, splits={"train": rows.filter(~validation), "validation": rows.filter(validation)})
+        return data
+    return replace(data, splits={"train": rows.filter(~validation), "validation": rows.filter(validation)})
 
 
 @pytest.mark.parametrize("hidden", [True, False])
@@ -179,14 +179,14 @@ def test_a_frequent_row_is_split_into_separate_groups() -> None:
 
 
 def test_rows_carry_the_hidden_group_and_time_columns() -> None:
-    made = table(rows=80)
+    data = table(rows=80)
     splits = {
         name: frame.with_columns(
             pl.Series(GROUP, range(frame.height), dtype=pl.UInt64), pl.Series(TIME, range(frame.height), pl.Float64)
         )
-        for name, frame in made.splits.items()
+        for name, frame in data.splits.items()
     }
-    trainer = Trainer(dataset=made.dataset, splits=splits, machine=CPU, seed=0)
+    trainer = Trainer(dataset=data.dataset, splits=splits, machine=CPU, seed=0)
     task = trainer.make_task()
     both = task.train.concat(task.validation)
     assert both.group is not None

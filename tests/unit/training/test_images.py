@@ -53,8 +53,8 @@ def test_a_plan_for_images_has_the_image_algorithms() -> None:
 @pytest.mark.parametrize("height", [5, 8, 33])
 def test_networks_take_images_of_any_size(height: int) -> None:
     image = torch.randint(0, 256, (4, height, 9, 3), dtype=torch.uint8)
-    how = {"outputs": 2, "hidden": (4, 8, 8, 8), "dropout": 0.1, "jitter": True}
-    for network in (ConvNet(image.numpy(), **how), ResNet(image.numpy(), blocks=2, **how)):
+    options = {"outputs": 2, "hidden": (4, 8, 8, 8), "dropout": 0.1, "jitter": True}
+    for network in (ConvNet(image.numpy(), **options), ResNet(image.numpy(), blocks=2, **options)):
         assert network(image).shape == (4, 2)
 
 

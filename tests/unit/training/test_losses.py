@@ -52,9 +52,9 @@ def test_the_pinball_loss_is_smallest_at_the_quantile(quantile: float) -> None:
     candidates = torch.arange(0.0, 101.0)
     predictions = torch.stack([candidates, candidates], dim=1)
     changes = {"quantiles": (quantile,), "loss": "mae"}
-    both = [sum(_loss(None, prediction.expand(101, 2), target, **changes)) for prediction in predictions]
-    alone = [sum(_loss("mae", prediction[:1].expand(101, 1), target)) for prediction in predictions]
-    pinball = np.array(both) - np.array(alone)
+    total_losses = [sum(_loss(None, prediction.expand(101, 2), target, **changes)) for prediction in predictions]
+    point_losses = [sum(_loss("mae", prediction[:1].expand(101, 1), target)) for prediction in predictions]
+    pinball = np.array(total_losses) - np.array(point_losses)
     assert int(pinball.argmin()) == pytest.approx(100 * quantile, abs=1)
 
 

@@ -30,9 +30,9 @@ def test_each_training_row_gets_the_requested_number_of_new_rows(copies: int) ->
 
 def test_about_a_third_of_the_columns_of_a_new_row_come_from_another_row() -> None:
     learned, first = add_new_rows(rows(), Distillation(copies=4), seed=0)
-    own = np.tile(first, 4)
-    assert (learned.num[ROWS:, 0] != own).mean() == pytest.approx(0.3, abs=0.05)
-    assert (learned.cat[ROWS:, 0] != own).mean() == pytest.approx(0.3, abs=0.05)
+    source_rows = np.tile(first, 4)
+    assert (learned.num[ROWS:, 0] != source_rows).mean() == pytest.approx(0.3, abs=0.05)
+    assert (learned.cat[ROWS:, 0] != source_rows).mean() == pytest.approx(0.3, abs=0.05)
     assert set(np.unique(learned.num[:, 0])) <= set(range(ROWS))
 
 
@@ -43,10 +43,10 @@ def test_a_new_row_of_mixup_lies_between_two_rows() -> None:
     assert new.num[:, 0].min() >= 0
     assert new.num[:, 0].max() <= ROWS - 1
     assert set(np.unique(new.cat)) <= set(range(ROWS))
-    own = np.tile(first, 2)
+    source_rows = np.tile(first, 2)
     missing = np.isnan(new.num[:, 1])
-    assert missing[own % 2 == 1].all()  # the row keeps its own value if either of the two values is missing
-    assert not missing[own % 2 == 0].any()
+    assert missing[source_rows % 2 == 1].all()  # the row keeps its own value if either of the two values is missing
+    assert not missing[source_rows % 2 == 0].any()
     assert new.num.dtype == np.float32
 
 

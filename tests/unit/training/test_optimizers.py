@@ -123,9 +123,9 @@ def test_every_optimizer_learns(name: str) -> None:
 
 @pytest.mark.parametrize("decay", [0.0, 0.1])
 def test_an_adam_step_equals_that_of_torch(decay: float) -> None:
-    own, theirs = (copy.deepcopy(flat()()) for _ in range(2))
-    theirs.load_state_dict(own.state_dict())
-    descent = WeightOptimizer(own, small(optimizer="adamw", weight_decay=decay))
+    network, theirs = (copy.deepcopy(flat()()) for _ in range(2))
+    theirs.load_state_dict(network.state_dict())
+    descent = WeightOptimizer(network, small(optimizer="adamw", weight_decay=decay))
     usual = torch.optim.AdamW(theirs.parameters(), weight_decay=decay, fused=True)
     state: list[dict[str, Any]] = []
     for number in range(6):
@@ -133,14 +133,14 @@ def test_an_adam_step_equals_that_of_torch(decay: float) -> None:
             state = copy.deepcopy(descent.state())
             descent.reset()
             descent.load(state, make_strategy("none", Process(), "cpu"))
-        for parameter, expected in zip(own.parameters(), theirs.parameters(), strict=True):
+        for parameter, expected in zip(network.parameters(), theirs.parameters(), strict=True):
             parameter.grad = torch.randn_like(parameter)
             expected.grad = parameter.grad.clone()
         for group in usual.param_groups:
             group["lr"] = 0.01 / (1 + number)
         usual.step()
         descent.step(0.01 / (1 + number))
-    for parameter, expected in zip(own.parameters(), theirs.parameters(), strict=True):
+    for parameter, expected in zip(network.parameters(), theirs.parameters(), strict=True):
         torch.testing.assert_close(parameter, expected, rtol=0, atol=0)
 
 
@@ -162,7 +162,7 @@ def test_adam_does_not_change_a_parameter_without_a_gradient() -> None:
 
 
 @pytest.mark.parametrize("optimizer", ["gd", "normalized_gd", "sgd", "adadelta"])
-def test_an_optimizer_without_a_learning_rate_gets_one_that_it_learns_with(
+def test_an_optimizer_without_a_learning_rate_gets_a_default_that_trains(
     train: TrainIt, optimizer: OptimizerName
 ) -> None:
     rows = table(rows=400)

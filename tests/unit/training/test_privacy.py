@@ -105,9 +105,9 @@ def test_private_training_without_noise_and_clipping_equals_plain_training() -> 
     layer = nn.Linear(2, 2)
 
     def build() -> nn.Module:
-        made = nn.Linear(2, 2)
-        made.load_state_dict(layer.state_dict())
-        return made
+        network = nn.Linear(2, 2)
+        network.load_state_dict(layer.state_dict())
+        return network
 
     private = learn(task(), build, **plain, privacy_epsilon=1e9, privacy_norm=10.0)
     for parameter, expected in zip(

@@ -160,14 +160,14 @@ def test_the_trial_with_the_lower_loss_is_selected() -> None:
 
 
 def test_halving_continues_the_best_third_of_the_trials_on_three_times_the_rows() -> None:
-    seen = []
+    row_counts = []
 
     def train(config: FakeConfig, task: TrainingTask, context: RunContext) -> float:
-        seen.append(len(task.train))
+        row_counts.append(len(task.train))
         return config.a
 
     result = _search(UNIT, "halving", _algorithm(train), trials=9, labels=(0, 1) * 1350)
-    assert seen == [300] * 9 + [900] * 3 + [2700]
+    assert row_counts == [300] * 9 + [900] * 3 + [2700]
     assert [trial.rung for trial in result.trials] == [0] * 9 + [1] * 3 + [2]
     assert result.trials[-1].status == "best"
     dropped = [trial for trial in result.trials if trial.status == "dropped"]
@@ -181,9 +181,9 @@ def test_halving_on_few_rows_has_one_rung() -> None:
 
 def test_a_sample_keeps_the_order_and_a_row_of_every_class() -> None:
     rows = _rows([0] * 90 + [1] * 9 + [2])
-    taken = sample(rows, 1 / 3, classes=3, seed=0)
-    assert np.bincount(taken.target).tolist() == [30, 3, 1]
-    assert (np.diff(taken.num[:, 0]) > 0).all()
+    sampled = sample(rows, 1 / 3, classes=3, seed=0)
+    assert np.bincount(sampled.target).tolist() == [30, 3, 1]
+    assert (np.diff(sampled.num[:, 0]) > 0).all()
 
 
 def test_every_fold_has_the_frequent_classes_and_their_rows_are_held_out_once() -> None:
@@ -312,14 +312,14 @@ def test_a_later_attempt_resumes_the_search_and_then_the_training(method) -> Non
         _search(UNIT, method, algorithm, **changes)
     before = len(json.loads((checkpoints.state or b"").partition(b"\n")[0]))
     result = _search(UNIT, method, algorithm, **changes)
-    whole = _search(UNIT, method, labels=changes["labels"], trials=9)
+    uninterrupted = _search(UNIT, method, labels=changes["labels"], trials=9)
     assert before == 5
-    assert len(trained) == len(whole.trials) + 1
-    assert [replaced(trial) for trial in result.trials] == [replaced(trial) for trial in whole.trials]
+    assert len(trained) == len(uninterrupted.trials) + 1
+    assert [replaced(trial) for trial in result.trials] == [replaced(trial) for trial in uninterrupted.trials]
     assert result.checkpoints.load() is None
     result.checkpoints.save(b"the\nnetwork")
     assert _search(UNIT, method, algorithm, **changes).checkpoints.load() == b"the\nnetwork"
-    assert len(trained) == len(whole.trials) + 1
+    assert len(trained) == len(uninterrupted.trials) + 1
 
 
 def test_a_damaged_search_checkpoint_is_ignored() -> None:

@@ -67,11 +67,11 @@ def test_the_columns_are_read_once_for_all_targets(tmp_path: Path) -> None:
 def test_each_target_is_predicted_as_by_a_model_of_only_that_target(tmp_path: Path) -> None:
     data = with_targets("regression")
     train(data, tmp_path / "both", "gradient_boosting")
-    alone = Table(dataset=data.dataset.of_target(1), splits=data.splits)
+    single_target = Table(dataset=data.dataset.of_target(1), splits=data.splits)
     folder = tmp_path / "alone"
     folder.mkdir()
     candidate = Candidate(name="alone", algorithm="gradient_boosting", settings=QUICK["gradient_boosting"])
-    trainer_of(alone).train(candidate, folder, lambda text: None)
+    trainer_of(single_target).train(candidate, folder, lambda text: None)
     with np.load(tmp_path / "both" / "reference.npz") as both, np.load(folder / "reference.npz") as one:
         assert np.array_equal(both["value"][:, 1], one["value"])
 
@@ -116,8 +116,8 @@ def test_the_remaining_time_is_shared_by_the_targets() -> None:
 def test_the_weight_of_a_label_applies_to_the_rows_with_the_label() -> None:
     trainer = trainer_of(with_targets("classification"), class_weights={"years": 5.0})
     weights = [
-        alone.class_weights
-        for alone, _, _ in several_targets._each_target(trainer, Candidate(name="m", algorithm="mlp"))
+        single_target.class_weights
+        for single_target, _, _ in several_targets._each_target(trainer, Candidate(name="m", algorithm="mlp"))
     ]
     assert weights == [{"yes": 1.0}, {"yes": 5.0}]
 

@@ -141,9 +141,9 @@ def test_the_graph_computes_the_same_scores_as_training() -> None:
 def test_the_text_scores_of_a_training_row_come_from_a_model_that_has_not_seen_the_row() -> None:
     task = _task(classes=2, rows=300)
     codes = encode_texts(task, TextScoreConfig(), RunContext(), every_class=False)
-    own, seen = codes.train.num[:, 1], codes.append_scores(task.train).num[:, 1]
-    assert abs(np.corrcoef(own, task.train.target)[0, 1]) < 0.2
-    assert np.corrcoef(seen, task.train.target)[0, 1] > 0.3
+    out_of_fold, in_sample = codes.train.num[:, 1], codes.append_scores(task.train).num[:, 1]
+    assert abs(np.corrcoef(out_of_fold, task.train.target)[0, 1]) < 0.2
+    assert np.corrcoef(in_sample, task.train.target)[0, 1] > 0.3
 
 
 def test_text_scores_are_computed_once_for_the_same_rows() -> None:

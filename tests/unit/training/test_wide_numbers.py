@@ -141,7 +141,7 @@ def test_a_wide_column_is_learned_next_to_texts(train: TrainIt) -> None:
 
 
 def test_fine_tuning_uses_the_center_of_the_base_for_a_wide_column(train: TrainIt, tmp_path: Path) -> None:
-    """With the center of the base (planning.as_the_base_reads) the weights of the base keep their meaning."""
+    """With the center of the base (planning.align_columns_to_base) the weights of the base keep their meaning."""
     base = train("mlp", threshold("counter", seed=4))
     other = threshold("counter", rows=80, seed=5)
     read = other.dataset.model_copy(update={"columns": base.table.dataset.columns})

@@ -114,8 +114,8 @@ def drop(
     ) -> Validated:
         for store in stores:
             store.clear()
-        beside = {**(companions or {}), **({} if spec is None else {"train.yaml": spec})}
-        for name, text in beside.items():
+        companion_files = {**(companions or {}), **({} if spec is None else {"train.yaml": spec})}
+        for name, text in companion_files.items():
             stores[0].put(f"demo/model/{name}", text.encode() if isinstance(text, str) else text)
         key = f"demo/model/{file}"
         stores[0].put(key, body.encode() if isinstance(body, str) else body, metadata=metadata)

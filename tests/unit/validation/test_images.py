@@ -46,8 +46,8 @@ def zipped(files: Mapping[str, bytes]) -> bytes:
     return body.getvalue()
 
 
-def pictures(count: int = 40, **how: Any) -> dict[str, bytes]:
-    return {f"{'cat' if n % 2 else 'dog'}/{n}.png": picture(seed=n, **how) for n in range(count)}
+def pictures(count: int = 40, **options: Any) -> dict[str, bytes]:
+    return {f"{'cat' if n % 2 else 'dog'}/{n}.png": picture(seed=n, **options) for n in range(count)}
 
 
 def pixels(validated: Validated, split: str = "train") -> NDArray[np.uint8]:
@@ -67,8 +67,8 @@ def test_arrays_become_one_image_column_and_the_label(drop: Drop) -> None:
         ("0", "1", "2"),
     )
     assert sum(validated.dataset.rows.model_dump().values()) == 60
-    kept = {body for split in validated.splits.values() for body in split["image"]}
-    assert kept == {image.tobytes() for image in images}
+    stored_images = {body for split in validated.splits.values() for body in split["image"]}
+    assert stored_images == {image.tobytes() for image in images}
 
 
 @pytest.mark.parametrize(
@@ -151,8 +151,8 @@ def test_folders_are_classes_and_images_are_resized_to_the_median_size(drop: Dro
 
 @pytest.mark.parametrize(("mode", "channels"), [("L", 1), ("1", 1), ("P", 3), ("RGBA", 3), ("LA", 1), ("I;16", 1)])
 def test_image_modes_become_gray_or_color(drop: Drop, mode: str, channels: int) -> None:
-    how = {"mode": "L" if mode == "I;16" else mode}
-    files = pictures(**how)
+    options = {"mode": "L" if mode == "I;16" else mode}
+    files = pictures(**options)
     if mode == "I;16":
         body = io.BytesIO()
         Image.fromarray(np.full((10, 12), 65535, np.uint16)).save(body, "PNG")
@@ -170,8 +170,8 @@ def test_gray_images_saved_in_color_are_gray(drop: Drop) -> None:
 
 
 def test_images_that_do_not_decode_are_rejected_and_counted(drop: Drop) -> None:
-    whole = picture(seed=99)
-    files = pictures(58) | {"cat/cut.png": whole[: len(whole) // 2], "dog/text.jpg": b"not an image"}
+    complete_image = picture(seed=99)
+    files = pictures(58) | {"cat/cut.png": complete_image[: len(complete_image) // 2], "dog/text.jpg": b"not an image"}
     validated = drop("animals.zip", zipped(files))
     assert validated.dataset.set_aside == 2
     assert sum(validated.dataset.rows.model_dump().values()) == 58

@@ -82,8 +82,8 @@ def test_a_json_document_is_read_for_training_testing_and_prediction(drop, tmp_p
     assert validated.split("test").height == 60
     (tmp_path / "later.json").write_text(json.dumps([{"size": 1.5}, {"size": None}], indent=1))
     signature = Signature(task="regression", target="y", columns=(Column(name="size", kind="numeric"),))
-    known = read_known_rows("later.json", tmp_path / "later.json", signature, tmp_path)
-    assert known.frame["size"].to_list() == [1.5, None]
+    known_rows = read_known_rows("later.json", tmp_path / "later.json", signature, tmp_path)
+    assert known_rows.frame["size"].to_list() == [1.5, None]
 
 
 @pytest.mark.parametrize(

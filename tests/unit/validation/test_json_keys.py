@@ -67,9 +67,9 @@ def test_arrays_and_objects_in_a_later_file_are_read_as_missing_and_reported(tmp
     (tmp_path / "later.jsonl").write_text(json.dumps({"a": cell, "b": 1}) + "\n" + json.dumps({"a": 2, "b": 3}) + "\n")
     columns = (Column(name="a", kind="numeric"), Column(name="b", kind="numeric"))
     signature = Signature(task="regression", target="y", columns=columns)
-    known = read_known_rows("later.jsonl", tmp_path / "later.jsonl", signature, tmp_path)
-    assert known.frame.rows() == [(None, 1.0), (2.0, 3.0)]
-    assert any("'a': 1 cell that hold arrays" in warning for warning in known.warnings)
+    known_rows = read_known_rows("later.jsonl", tmp_path / "later.jsonl", signature, tmp_path)
+    assert known_rows.frame.rows() == [(None, 1.0), (2.0, 3.0)]
+    assert any("'a': 1 cell that hold arrays" in warning for warning in known_rows.warnings)
 
 
 def test_an_array_column_that_the_model_does_not_read_is_not_reported(tmp_path):

@@ -196,8 +196,8 @@ def test_a_later_file_with_columns_named_as_patterns_is_read_in_any_order(tmp_pa
     columns = (Column(name="(*)", kind="numeric", aliases=("*",)), Column(name="(^x$)", kind="numeric"))
     (tmp_path / "later.csv").write_text("^x$,*\n1.5,2\n2.5,3\n")
     signature = Signature(task="regression", target="y", columns=columns)
-    known = read_known_rows("later.csv", tmp_path / "later.csv", signature, tmp_path)
-    assert known.frame.rows() == [(2.0, 1.5), (3.0, 2.5)]
+    known_rows = read_known_rows("later.csv", tmp_path / "later.csv", signature, tmp_path)
+    assert known_rows.frame.rows() == [(2.0, 1.5), (3.0, 2.5)]
 
 
 def test_a_request_may_spell_a_pattern_as_the_training_file_does():

@@ -38,10 +38,10 @@ def sap(number: float) -> str:
 
 
 def indian(number: float) -> str:
-    whole, decimals = f"{abs(number):.2f}".split(".")
-    groups = [whole[-3:]]
-    for end in range(len(whole) - 3, 0, -2):
-        groups.insert(0, whole[max(0, end - 2) : end])
+    integer_digits, decimals = f"{abs(number):.2f}".split(".")
+    groups = [integer_digits[-3:]]
+    for end in range(len(integer_digits) - 3, 0, -2):
+        groups.insert(0, integer_digits[max(0, end - 2) : end])
     return f"{'-' if number < 0 else ''}\u20b9{','.join(groups)}.{decimals}"
 
 
@@ -148,10 +148,10 @@ def test_plain_numbers_give_no_warning(values: list[str | None]) -> None:
 
 def test_a_column_of_thousandths_is_ambiguous_unless_other_columns_decide() -> None:
     values: list[str | None] = ["1.299", "2.500", "17.125", "999"]
-    alone = read(values)
-    assert is_ambiguous(alone)
-    assert alone.numbers[0] == 1.299
-    assert "'price'" in alone.warnings[0]
+    undecided = read(values)
+    assert is_ambiguous(undecided)
+    assert undecided.numbers[0] == 1.299
+    assert "'price'" in undecided.warnings[0]
     assert read(values, decimal_hint=".").warnings == ()
     beside_commas = read(values, decimal_hint=",")
     assert (beside_commas.numbers.to_list(), is_ambiguous(beside_commas)) == ([1299.0, 2500.0, 17125.0, 999.0], False)

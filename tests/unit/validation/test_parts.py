@@ -27,11 +27,11 @@ def halves(lines):
 
 
 def test_part_files_give_the_same_data_set_as_one_file(drop, drop_parts, good, halves):
-    whole = drop("a.csv", good)
+    one_file = drop("a.csv", good)
     parts = drop_parts({"part-0.csv": halves[0], "part-1.csv.gz": gzip.compress(halves[1].encode())})
-    assert parts.split("train").equals(whole.split("train"))
-    assert parts.dataset.columns == whole.dataset.columns
-    assert parts.dataset.sha256 != whole.dataset.sha256
+    assert parts.split("train").equals(one_file.split("train"))
+    assert parts.dataset.columns == one_file.dataset.columns
+    assert parts.dataset.sha256 != one_file.dataset.sha256
 
 
 def test_parquet_parts_may_differ_in_float_width_and_column_order(drop_parts, halves):
@@ -62,9 +62,9 @@ def test_a_part_with_other_columns_is_refused_with_its_name(drop_parts, halves, 
 
 
 def test_a_part_with_another_type_is_refused_with_its_name(drop_parts, halves):
-    other = parquet(halves[1], size=pl.col("colour"))
+    text_sizes = parquet(halves[1], size=pl.col("colour"))
     with pytest.raises(InvalidColumnsError, match=r"the part '1.parquet': column 'size' holds String values"):
-        drop_parts({"0.parquet": parquet(halves[0]), "1.parquet": other})
+        drop_parts({"0.parquet": parquet(halves[0]), "1.parquet": text_sizes})
 
 
 def test_parts_of_two_formats_and_a_folder_without_parts_are_refused(drop_parts, halves):
@@ -96,5 +96,5 @@ def test_all_parts_of_a_refused_data_set_are_quarantined(drop_parts, halves, sto
         drop_parts({"0.csv": halves[0], "1.csv": halves[1].replace("size", "sise")})
     uploads, artifacts = stores
     quarantine(RUN, uploaded[-1], refused.value, uploads=uploads, artifacts=artifacts)
-    kept = set(artifacts.keys(KEYS.quarantine("")))
-    assert kept >= {KEYS.quarantine(f"big/{name}") for name in ("0.csv", "1.csv", "_SUCCESS")}
+    quarantined = set(artifacts.keys(KEYS.quarantine("")))
+    assert quarantined >= {KEYS.quarantine(f"big/{name}") for name in ("0.csv", "1.csv", "_SUCCESS")}

@@ -32,8 +32,8 @@ def _report(file: str, error: DatasetError):
 
 
 def test_the_refused_version_is_quarantined_with_the_error():
-    report, kept = _report("a.csv", UnreadableDatasetError("'a.csv' is empty", line=3, sha256="f" * 64))
-    assert kept == b"first"
+    report, content = _report("a.csv", UnreadableDatasetError("'a.csv' is empty", line=3, sha256="f" * 64))
+    assert content == b"first"
     assert report["error"] == {"type": "UnreadableDatasetError", "message": "'a.csv' is empty", "details": {"line": 3}}
     assert (report["run"], report["sha256"], report["upload"]["key"]) == (RUN, "f" * 64, "demo/model/a.csv")
     assert datetime.fromisoformat(report["upload"]["modified_at"]) == NOW
@@ -42,8 +42,8 @@ def test_the_refused_version_is_quarantined_with_the_error():
 
 
 def test_an_upload_named_report_json_does_not_overwrite_the_report():
-    report, kept = _report("report.json", UnreadableDatasetError("'report.json' has no known ending"))
-    assert (report["sha256"], kept) == (None, b"first")
+    report, content = _report("report.json", UnreadableDatasetError("'report.json' has no known ending"))
+    assert (report["sha256"], content) == (None, b"first")
 
 
 def test_the_error_of_a_refused_file_has_the_sha256_of_the_file(drop):

@@ -57,9 +57,9 @@ def test_yes_and_no_target_columns_give_a_classification_of_several_labels(drop,
     train = dropped.split("train")
     assert set(train["hot"]) == {"no", "yes"}
     assert dataset.class_rows == tuple(int((train[name] == "yes").sum()) for name in ("hot", "wet"))
-    alone = dataset.of_target(0)
-    assert (alone.classes, alone.positive) == (("no", "yes"), "yes")
-    assert sum(alone.class_rows) == train.height
+    single_target = dataset.of_target(0)
+    assert (single_target.classes, single_target.positive) == (("no", "yes"), "yes")
+    assert sum(single_target.class_rows) == train.height
 
 
 def test_a_column_whose_name_has_a_comma_is_one_target(drop, columns) -> None:

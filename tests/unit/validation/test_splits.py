@@ -46,15 +46,15 @@ def test_a_regression_target_has_a_similar_median_in_every_split(seed):
     target = pl.Series([float(number**2) for number in range(1000)])
     assigned = assign_splits(target, _one_group_per_row(1000), FRACTIONS, seed)
     for name in SPLITS:
-        part = target.filter(assigned == name)
-        assert part.median() == pytest.approx(500**2, rel=0.3)
+        assigned_rows = target.filter(assigned == name)
+        assert assigned_rows.median() == pytest.approx(500**2, rel=0.3)
 
 
 def test_the_seed_decides_the_splits():
     target = pl.Series(["a", "b"] * 200)
-    first, again, other = (assign_splits(target, _one_group_per_row(400), FRACTIONS, seed) for seed in (1, 1, 2))
+    first, again, other_seed = (assign_splits(target, _one_group_per_row(400), FRACTIONS, seed) for seed in (1, 1, 2))
     assert first.equals(again)
-    assert not first.equals(other)
+    assert not first.equals(other_seed)
 
 
 def test_copies_of_a_row_are_in_one_split():
@@ -79,7 +79,9 @@ def test_splits_hold_every_row_once(drop, good, lines):
     assert sorted(rows["size"].round(4).to_list()) == sorted(
         pl.Series([line.split(",")[0] for line in lines[1:]]).cast(pl.Float32).round(4).to_list()
     )
-    assert {name: part.height for name, part in validated.splits.items()} == validated.dataset.rows.model_dump()
+    assert {
+        name: assigned_rows.height for name, assigned_rows in validated.splits.items()
+    } == validated.dataset.rows.model_dump()
     assert sum(validated.dataset.class_rows) == validated.dataset.rows.train
 
 

@@ -153,8 +153,8 @@ def test_a_later_workbook_may_have_one_column(tmp_path, rows):
     (tmp_path / "later.xlsx").write_bytes(_bytes(_workbook(Data=rows)))
     columns = (Column(name="x", kind="text" if rows[-1] == ["a"] else "numeric"),)
     signature = Signature(task="regression", target="y", columns=columns)
-    known = read_known_rows("later.xlsx", tmp_path / "later.xlsx", signature, tmp_path)
-    assert known.frame["x"].to_list() == [row[0] for row in rows if row and row != ["x"]]
+    known_rows = read_known_rows("later.xlsx", tmp_path / "later.xlsx", signature, tmp_path)
+    assert known_rows.frame["x"].to_list() == [row[0] for row in rows if row and row != ["x"]]
 
 
 def _zip_of(name, body):

@@ -94,15 +94,15 @@ def stream(tmp_path):
 def test_streaming_gives_the_same_data_set_as_reading_at_once(source, stream, rows):
     upload = source(**{"a.csv": csv(rows)})
     dataset, splits = stream(upload)
-    whole, whole_splits = stream(upload, is_large=False)
+    at_once_dataset, at_once_splits = stream(upload, is_large=False)
     assert [(column.name, column.kind) for column in dataset.columns] == [
-        (column.name, column.kind) for column in whole.columns
+        (column.name, column.kind) for column in at_once_dataset.columns
     ]
-    assert dataset.left_out == whole.left_out
+    assert dataset.left_out == at_once_dataset.left_out
     assert (dataset.task, dataset.target, dataset.classes) == ("classification", "sold", ("a", "b"))
     order = ["size", "count", "day"]
-    streamed, at_once = (pl.concat(parts.values()).sort(order) for parts in (splits, whole_splits))
-    assert streamed.equals(at_once.select(streamed.columns))
+    streamed, at_once_rows = (pl.concat(parts.values()).sort(order) for parts in (splits, at_once_splits))
+    assert streamed.equals(at_once_rows.select(streamed.columns))
     assert dataset.rows.model_dump() == {split: splits[split].height for split in SPLITS}
     assert dataset.rows.test == pytest.approx(ROWS / 10, rel=0.25)
     assert sum(dataset.class_rows) == dataset.rows.train
@@ -143,7 +143,9 @@ def test_the_seed_decides_the_splits(source, stream, rows):
 def test_copies_of_a_row_are_in_one_split(source, stream, rows):
     copied = [{**row, "row": 0} for row in rows] + [{**row, "row": 0} for row in rows[:500]]
     _, splits = stream(source(**{"a.csv": csv(copied)}), JobSpec(drop=("row",)))
-    rows_with_split = pl.concat(part.with_columns(split=pl.lit(split)) for split, part in splits.items())
+    rows_with_split = pl.concat(
+        rows_of_split.with_columns(split=pl.lit(split)) for split, rows_of_split in splits.items()
+    )
     assert rows_with_split.group_by(pl.exclude("split")).agg(pl.col("split").n_unique())["split"].max() == 1
 
 
@@ -162,7 +164,7 @@ def test_every_format_is_streamed(source, stream, rows, name, tmp_path):
         "size": "numeric", "count": "numeric", "colour": "categorical", "paid": "boolean", "day": "datetime",
         "shop": "categorical",
     }  # fmt: skip
-    assert sum(part.height for part in splits.values()) == ROWS
+    assert sum(rows_of_split.height for rows_of_split in splits.values()) == ROWS
 
 
 def test_part_files_are_one_stream_and_must_have_the_same_columns(source, stream, rows):
@@ -224,9 +226,9 @@ def test_broken_rows_are_rejected_with_their_line_numbers(source, stream, rows):
 
 def test_a_line_in_another_encoding_is_repaired_and_reported_with_its_number(source, stream, rows):
     body = csv([{**row, "colour": "grün"} if number % 9 else row for number, row in enumerate(rows)]).encode()
-    at = body.index(b"\n", 60_000) + 1
-    dataset, _ = stream(source(**{"a.csv": body[:at] + b"\xff" + body[at:]}))
-    assert f"line {body[:at].count(10) + 1:,} is not UTF-8" in " ".join(dataset.warnings)
+    offset = body.index(b"\n", 60_000) + 1
+    dataset, _ = stream(source(**{"a.csv": body[:offset] + b"\xff" + body[offset:]}))
+    assert f"line {body[:offset].count(10) + 1:,} is not UTF-8" in " ".join(dataset.warnings)
 
 
 def test_words_for_a_missing_number_are_missing_anywhere_in_the_file(source, stream, rows):
@@ -281,7 +283,7 @@ def test_rows_without_a_target_or_of_a_rare_class_are_counted(source, stream, ro
     dataset, splits = stream(source(**{"a.csv": csv(rows)}))
     assert dataset.set_aside == 3
     assert dataset.classes == ("a", "b")
-    assert sum(part.height for part in splits.values()) == ROWS - 3
+    assert sum(rows_of_split.height for rows_of_split in splits.values()) == ROWS - 3
 
 
 def test_regression_weights_and_clustering(source, stream, rows):
