@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,6 +43,7 @@ class Parameter:
         name: Name of the parameter.
         default: Default value.
         allowed: Allowed values; empty if any is allowed.
+        pattern: Regular expression that a whole text must match.
         minimum: Smallest number allowed.
         maximum: Largest number allowed.
         is_number: Whether the value is a number.
@@ -50,6 +52,7 @@ class Parameter:
     name: str
     default: str
     allowed: tuple[str, ...] = ()
+    pattern: str = ".*"
     minimum: float | None = None
     maximum: float | None = None
     is_number: bool = False
@@ -59,7 +62,8 @@ class Parameter:
         if self.allowed and value not in self.allowed:
             return f"parameter {self.name} is '{value}': expected one of {', '.join(self.allowed)}"
         if not self.is_number:
-            return None
+            mismatch = f"parameter {self.name} is '{value}': expected a text that matches {self.pattern}"
+            return None if re.fullmatch(self.pattern, value) else mismatch
         try:
             number = float(value)
         except ValueError:
@@ -140,6 +144,7 @@ def _parameter(name: str, fields: Mapping[str, Any]) -> Parameter:
         name=name,
         default=str(fields.get("Default", "")),
         allowed=tuple(map(str, fields.get("AllowedValues", []))),
+        pattern=fields.get("AllowedPattern", ".*"),
         minimum=fields.get("MinValue"),
         maximum=fields.get("MaxValue"),
         is_number=fields.get("Type") == "Number",

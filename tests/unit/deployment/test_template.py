@@ -45,6 +45,7 @@ def test_overrides_are_passed_through_unchanged(template: Template) -> None:
         ("MaxVcpus=2", ("MaxVcpus", "2", "at least 4")),
         ("MaxVcpus=20000", ("MaxVcpus", "at most 10000")),
         ("MaxVcpus=many", ("MaxVcpus", "'many'", "a number")),
+        ("WebhookUrl=example.com", ("WebhookUrl", "'example.com'", "https?://")),
         ("houses", ("'houses'", "NAME=VALUE", "modeldrop promote", "modeldrop up")),
     ],
 )
