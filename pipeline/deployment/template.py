@@ -52,7 +52,7 @@ class Parameter:
     name: str
     default: str
     allowed: tuple[str, ...] = ()
-    pattern: str = ".*"
+    pattern: str = "(?s).*"
     minimum: float | None = None
     maximum: float | None = None
     is_number: bool = False
@@ -144,7 +144,7 @@ def _parameter(name: str, fields: Mapping[str, Any]) -> Parameter:
         name=name,
         default=str(fields.get("Default", "")),
         allowed=tuple(map(str, fields.get("AllowedValues", []))),
-        pattern=fields.get("AllowedPattern", ".*"),
+        pattern=fields.get("AllowedPattern", "(?s).*"),
         minimum=fields.get("MinValue"),
         maximum=fields.get("MaxValue"),
         is_number=fields.get("Type") == "Number",
