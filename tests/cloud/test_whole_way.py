@@ -44,9 +44,9 @@ def test_a_dropped_file_becomes_a_live_model_stage_by_stage(wines: Run) -> None:
 
 def test_rows_are_predicted_with_labels_and_probabilities(cloud: Cloud, wines: Run) -> None:
     rows = wine()
-    answer = cloud.post("/v2/models/wine/infer", {"rows": without(rows, "cultivar")})
-    assert answer.status_code == 200, answer.text
-    body = answer.json()
+    response = cloud.post("/v2/models/wine/infer", {"rows": without(rows, "cultivar")})
+    assert response.status_code == 200, response.text
+    body = response.json()
     assert (body["model"], body["version"]) == ("wine", wines.version)
     right = [p["label"] == row["cultivar"] for p, row in zip(body["predictions"], rows, strict=True)]
     assert np.mean(right) > 0.9
@@ -61,10 +61,10 @@ def test_the_model_is_served_by_the_open_inference_protocol(cloud: Cloud, wines:
         {"name": c["name"], "datatype": c["datatype"], "shape": [3, 1], "data": [[v] for v in data[c["name"]]]}
         for c in metadata["inputs"]
     ]
-    answer = cloud.post("/v2/models/wine/versions/1/infer", {"id": "a1", "inputs": inputs}).json()
+    response = cloud.post("/v2/models/wine/versions/1/infer", {"id": "a1", "inputs": inputs}).json()
     by_rows = cloud.post("/v2/models/wine/infer", {"rows": without(rows, "cultivar")}).json()
-    outputs = {output["name"]: output for output in answer["outputs"]}
-    assert (answer["model_name"], answer["id"]) == ("wine", "a1")
+    outputs = {output["name"]: output for output in response["outputs"]}
+    assert (response["model_name"], response["id"]) == ("wine", "a1")
     assert outputs["label"]["data"] == [p["label"] for p in by_rows["predictions"]]
     assert outputs["probabilities"]["shape"] == [3, 3]
     assert cloud.get("/v2/health/ready").json() == {"ready": True}
@@ -73,9 +73,9 @@ def test_the_model_is_served_by_the_open_inference_protocol(cloud: Cloud, wines:
 def test_wrong_columns_get_a_400_that_names_them(cloud: Cloud, wines: Run) -> None:
     row = without(wine()[:1], "cultivar")[0]
     row["alcohl"] = row.pop("alcohol")
-    answer = cloud.post("/v2/models/wine/infer", {"rows": [row]})
-    assert answer.status_code == 400
-    assert "alcohol" in answer.json()["error"]
+    response = cloud.post("/v2/models/wine/infer", {"rows": [row]})
+    assert response.status_code == 400
+    assert "alcohol" in response.json()["error"]
 
 
 @pytest.mark.parametrize("path", ["/v2/models/wine/infer", "/v2/models/none/infer"])
@@ -144,8 +144,8 @@ def test_dropping_the_same_bytes_again_makes_version_2(cloud: Cloud) -> None:
     first = cloud.ended(cloud.drop("demo/diabetes/rows.csv", as_csv(rows)))
     second = cloud.ended(cloud.drop("demo/diabetes/rows.csv", as_csv(rows)))
     assert (first.version, second.version) == (1, 2)
-    answer = cloud.post("/v2/models/diabetes/infer", {"rows": without(rows, "progression")}).json()
-    error = np.array([p["value"] for p in answer["predictions"]]) - [row["progression"] for row in rows]
+    response = cloud.post("/v2/models/diabetes/infer", {"rows": without(rows, "progression")}).json()
+    error = np.array([p["value"] for p in response["predictions"]]) - [row["progression"] for row in rows]
     assert np.sqrt(np.mean(error**2)) < 65
     assert cloud.get("/registry/models/diabetes").json()["live_version"] == 2
 
@@ -154,14 +154,14 @@ def test_a_presigned_put_starts_a_run(cloud: Cloud) -> None:
     key = "demo/presigned/empty.csv"
     url = cloud.s3.generate_presigned_url("put_object", Params={"Bucket": cloud.uploads, "Key": key})
     assert httpx.put(url, content=b"a,b\n", verify=False).status_code == 200
-    found = [run for run in _listed(cloud, "presigned") if run.file == "empty.csv"]
-    assert cloud.ended(found[0].run).status == "FAILED"
+    runs = [run for run in _listed(cloud, "presigned") if run.file == "empty.csv"]
+    assert cloud.ended(runs[0].run).status == "FAILED"
 
 
 def _listed(cloud: Cloud, model: str) -> list[Run]:
     for _ in range(600):
-        if found := [run for run in cloud.runs.list(limit=1000) if run.model == model]:
-            return found
+        if runs := [run for run in cloud.runs.list(limit=1000) if run.model == model]:
+            return runs
         threading.Event().wait(0.1)
     raise AssertionError(f"no run of {model}")
 
@@ -208,7 +208,7 @@ def _event(cloud: Cloud, key: str, version: str) -> dict[str, Any]:
 
 def test_a_run_whose_execution_is_stopped_fails(cloud: Cloud) -> None:
     run = cloud.drop("demo/aborted/rows.csv", as_csv(breast_cancer()))
-    cloud.until(run, lambda found: found.stages[1].status == "SUCCEEDED")
+    cloud.until(run, lambda current: current.stages[1].status == "SUCCEEDED")
     cloud.sfn.stop_execution(
         executionArn=cloud.state_machine.replace(":stateMachine:", ":execution:") + f":{run}",
         error="Stopped",
@@ -231,10 +231,10 @@ def test_an_export_with_a_wrong_weight_fails_the_run(cloud: Cloud) -> None:
     def corrupt() -> None:
         """Change the exported model between training and compression, as a faulty exporter would write it."""
         while not corrupted.wait(0.02):
-            found = cloud.s3.list_objects_v2(Bucket=cloud.artifacts, Prefix=f"{keys.root}/candidates/").get(
+            objects = cloud.s3.list_objects_v2(Bucket=cloud.artifacts, Prefix=f"{keys.root}/candidates/").get(
                 "Contents", []
             )
-            for key in (item["Key"] for item in found if item["Key"].endswith("/trained.json")):
+            for key in (item["Key"] for item in objects if item["Key"].endswith("/trained.json")):
                 _corrupt_candidate(cloud, key)
                 corrupted.set()
 

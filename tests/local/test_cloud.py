@@ -20,11 +20,11 @@ pytestmark = pytest.mark.cloud
 
 def invoke(local: Local, **event: Any) -> tuple[dict[str, Any], str | None, str]:
     """Invoke the function; return the response, the kind of error and the log."""
-    answer = local.client("lambda").invoke(
+    response = local.client("lambda").invoke(
         FunctionName=local.outputs["Function"], Payload=json.dumps(event).encode(), LogType="Tail"
     )
-    log = base64.b64decode(answer.get("LogResult", "")).decode()
-    return json.loads(answer["Payload"].read()), answer.get("FunctionError"), log
+    log = base64.b64decode(response.get("LogResult", "")).decode()
+    return json.loads(response["Payload"].read()), response.get("FunctionError"), log
 
 
 def execute(local: Local, **document: Any) -> str:
@@ -49,10 +49,10 @@ def event_of(local: Local, name: str, what: str) -> dict[str, Any]:
 
     def look() -> dict[str, Any] | None:
         try:
-            kept = local.client("s3").get_object(Bucket=local.outputs["Bucket"], Key=f"events/{name}/{what}.json")
+            stored = local.client("s3").get_object(Bucket=local.outputs["Bucket"], Key=f"events/{name}/{what}.json")
         except ClientError:
             return None
-        return dict(json.loads(kept["Body"].read()))
+        return dict(json.loads(stored["Body"].read()))
 
     return dict(until(look))
 
@@ -81,11 +81,15 @@ def finished(local: Local, job_id: str) -> dict[str, Any]:
 
 
 def test_a_function_gets_a_context_its_settings_and_only_this_endpoint(local: Local) -> None:
-    answer, error, _ = invoke(local)
+    response, error, _ = invoke(local)
     assert error is None
-    assert answer["arn"].endswith(f":function:{local.outputs['Function']}")
-    assert 0 < answer["milliseconds_left"] <= 2000
-    assert (answer["setting"], answer["profile"], answer["endpoint"]) == ("first", None, local.server.endpoint_url)
+    assert response["arn"].endswith(f":function:{local.outputs['Function']}")
+    assert 0 < response["milliseconds_left"] <= 2000
+    assert (response["setting"], response["profile"], response["endpoint"]) == (
+        "first",
+        None,
+        local.server.endpoint_url,
+    )
 
 
 def test_an_instance_is_reused(local: Local) -> None:
@@ -93,43 +97,43 @@ def test_an_instance_is_reused(local: Local) -> None:
 
 
 def test_an_error_has_the_name_of_its_class(local: Local) -> None:
-    answer, error, _ = invoke(local, what="raise")
-    assert (answer["errorType"], answer["errorMessage"], error) == ("TooSourError", "no sugar", "Unhandled")
+    response, error, _ = invoke(local, what="raise")
+    assert (response["errorType"], response["errorMessage"], error) == ("TooSourError", "no sugar", "Unhandled")
 
 
 def test_a_function_that_exceeds_its_timeout_is_ended(local: Local) -> None:
-    answer, error, _ = invoke(local, what="sleep", seconds=30)
-    assert (answer["errorType"], error) == ("Sandbox.Timedout", "Unhandled")
-    assert answer["errorMessage"].endswith("Task timed out after 2.00 seconds")
+    response, error, _ = invoke(local, what="sleep", seconds=30)
+    assert (response["errorType"], error) == ("Sandbox.Timedout", "Unhandled")
+    assert response["errorMessage"].endswith("Task timed out after 2.00 seconds")
     assert invoke(local)[1] is None
 
 
 def test_the_error_of_a_function_that_exits_has_the_exit_status(local: Local) -> None:
-    answer, _, _ = invoke(local, what="exit")
-    assert answer["errorType"] == "Runtime.ExitError"
-    assert answer["errorMessage"].endswith("exit status 7")
+    response, _, _ = invoke(local, what="exit")
+    assert response["errorType"] == "Runtime.ExitError"
+    assert response["errorMessage"].endswith("exit status 7")
 
 
 def test_the_output_of_a_function_is_in_the_response_the_log_file_and_cloudwatch(local: Local) -> None:
     _, _, tail = invoke(local, what="say")
-    kept = (local.home.function_logs / f"{local.outputs['Function']}.log").read_text()
+    stored = (local.home.function_logs / f"{local.outputs['Function']}.log").read_text()
     group = f"/aws/lambda/{local.outputs['Function']}"
     events = local.client("logs").filter_log_events(logGroupName=group)["events"]
-    for text in (tail, kept, "\n".join(event["message"] for event in events)):
+    for text in (tail, stored, "\n".join(event["message"] for event in events)):
         assert "on stdout" in text
         assert "on stderr" in text
 
 
 def test_concurrent_calls_run_in_separate_instances(local: Local) -> None:
-    answers: list[dict[str, Any]] = []
+    responses: list[dict[str, Any]] = []
     threads = [
-        threading.Thread(target=lambda: answers.append(invoke(local, what="sleep", seconds=0.5)[0])) for _ in range(3)
+        threading.Thread(target=lambda: responses.append(invoke(local, what="sleep", seconds=0.5)[0])) for _ in range(3)
     ]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert len({answer["pid"] for answer in answers}) == 3
+    assert len({response["pid"] for response in responses}) == 3
 
 
 # ---------------------------------------------------------------- executions
@@ -165,7 +169,7 @@ def running_job(local: Local, name: str) -> str:
 
     def look() -> str | None:
         jobs = batch.list_jobs(jobQueue=local.outputs["Queue"], jobStatus="RUNNING")["jobSummaryList"]
-        return next((one["jobId"] for one in jobs if one["jobName"] == name), None)
+        return next((job["jobId"] for job in jobs if job["jobName"] == name), None)
 
     return str(until(look))
 
@@ -249,7 +253,7 @@ def test_a_terminated_job_may_still_write_a_checkpoint(local: Local) -> None:
 
 
 def test_a_job_of_an_unknown_queue_is_refused(local: Local) -> None:
-    with pytest.raises(ClientError, match="JobQueue nowhere not description"):
+    with pytest.raises(ClientError, match="JobQueue nowhere not found"):
         local.client("batch").submit_job(jobName="a", jobQueue="nowhere", jobDefinition=local.outputs["Job"])
 
 
@@ -285,10 +289,10 @@ def post(local: Local, path: str, key: str | None) -> httpx.Response:
 
 
 def test_a_request_passes_the_authorizer_with_a_usage_plan_key(local: Local) -> None:
-    answer = post(local, "/answer", "good")
-    assert (answer.status_code, answer.json()["tenant"], answer.json()["key"]) == (200, "acme", "good")
-    assert answer.json()["authorizer"] == ["principalId", "tenant"]
-    assert answer.json()["base64"] is True
+    response = post(local, "/answer", "good")
+    assert (response.status_code, response.json()["tenant"], response.json()["key"]) == (200, "acme", "good")
+    assert response.json()["authorizer"] == ["principalId", "tenant"]
+    assert response.json()["base64"] is True
 
 
 @pytest.mark.parametrize(
@@ -304,6 +308,6 @@ def test_a_request_passes_the_authorizer_with_a_usage_plan_key(local: Local) -> 
 def test_gateway_errors_use_the_responses_of_the_template(
     local: Local, path: str, key: str | None, status: int, error: str
 ) -> None:
-    answer = post(local, path, key)
-    assert (answer.status_code, answer.json()["error"].strip()) == (status, error)
-    assert list(answer.json()) == ["error"]
+    response = post(local, path, key)
+    assert (response.status_code, response.json()["error"].strip()) == (status, error)
+    assert list(response.json()) == ["error"]

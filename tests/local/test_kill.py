@@ -69,20 +69,20 @@ def assert_stored(  # noqa: PLR0917 - what each service has acknowledged
     """Assert that acknowledged values are stored, and that others have their old or their new value."""
     s3, sqs, dynamodb = back.client("s3"), back.client("sqs"), back.client("dynamodb")
     for name, version, content in versions:
-        found = s3.get_object(Bucket=bucket, Key=name, VersionId=version)
-        assert found["Body"].read() == content
+        stored = s3.get_object(Bucket=bucket, Key=name, VersionId=version)
+        assert stored["Body"].read() == content
     for name, contents in objects.items():
-        found = s3.get_object(Bucket="plain", Key=name)
-        content = found["Body"].read()
+        stored = s3.get_object(Bucket="plain", Key=name)
+        content = stored["Body"].read()
         assert content in contents
-        assert found["ETag"] == f'"{md5(content).hexdigest()}"'
+        assert stored["ETag"] == f'"{md5(content).hexdigest()}"'
     for name, number in items.items():
-        found = dynamodb.get_item(TableName="items", Key={"id": {"S": name}})["Item"]
-        assert int(found["number"]["N"]) >= number
+        stored = dynamodb.get_item(TableName="items", Key={"id": {"S": name}})["Item"]
+        assert int(stored["number"]["N"]) >= number
     assert set(messages) <= set(received(sqs, queue))
     for arn in executions:
-        found = back.client("stepfunctions").describe_execution(executionArn=arn)
-        assert found["status"] == "SUCCEEDED" or "interrupted" in found["cause"]
+        execution = back.client("stepfunctions").describe_execution(executionArn=arn)
+        assert execution["status"] == "SUCCEEDED" or "interrupted" in execution["cause"]
 
 
 def test_acknowledged_writes_survive_a_kill(own: Local) -> None:
@@ -102,8 +102,8 @@ def test_acknowledged_writes_survive_a_kill(own: Local) -> None:
 
     def put_version(number: int) -> None:
         name, content = f"same/{number % _KEYS}", os.urandom(2000)
-        answer = s3.put_object(Bucket=own.outputs["Bucket"], Key=name, Body=content)
-        versions.append((name, answer["VersionId"], content))
+        response = s3.put_object(Bucket=own.outputs["Bucket"], Key=name, Body=content)
+        versions.append((name, response["VersionId"], content))
 
     def put_object(number: int) -> None:
         name, content = f"same/{number % _KEYS}", os.urandom(2000)
@@ -121,8 +121,10 @@ def test_acknowledged_writes_survive_a_kill(own: Local) -> None:
         messages.append(str(number))
 
     def run(number: int) -> None:
-        answer = sfn.start_execution(stateMachineArn=own.outputs["Machine"], name=f"run-{number}", input='{"way": "-"}')
-        executions.append(answer["executionArn"])
+        response = sfn.start_execution(
+            stateMachineArn=own.outputs["Machine"], name=f"run-{number}", input='{"way": "-"}'
+        )
+        executions.append(response["executionArn"])
         time.sleep(0.05)
 
     writers = [repeat(write) for write in (put_version, put_object, put_item, send, run)]
@@ -135,10 +137,10 @@ def test_acknowledged_writes_survive_a_kill(own: Local) -> None:
 
 
 def received(sqs: Any, queue: str) -> list[str]:
-    found = []
+    bodies = []
     while batch := sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=10).get("Messages"):
-        found += [message["Body"] for message in batch]
-    return found
+        bodies += [message["Body"] for message in batch]
+    return bodies
 
 
 def test_deleted_versions_and_objects_stay_deleted_after_a_kill(own: Local) -> None:
@@ -167,8 +169,10 @@ def test_a_pending_event_is_delivered_after_a_kill(own: Local) -> None:
     until(lambda: "uploaded" in (own.home.state / "eventbridge.json").read_text())
     s3.put_object(Bucket=own.outputs["Bucket"], Key="new", Body=b"")
     back = killed(own)
-    found = until(lambda: back.client("sqs").receive_message(QueueUrl=queue, WaitTimeSeconds=1).get("Messages"))
-    assert '"key": "new"' in found[0]["Body"]
+    received_messages = until(
+        lambda: back.client("sqs").receive_message(QueueUrl=queue, WaitTimeSeconds=1).get("Messages")
+    )
+    assert '"key": "new"' in received_messages[0]["Body"]
 
 
 def test_unconfirmed_content_of_a_killed_server_is_removed(own: Local) -> None:

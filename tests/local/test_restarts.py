@@ -50,9 +50,9 @@ def test_a_clean_end_keeps_the_stack_and_fails_the_active_execution(own: Local) 
     terminate(own.home, own.server)
     until(lambda: gone(job) and gone(handler))
     back = again(own)
-    found = ended(back, arn)
-    assert (found["status"], found["error"]) == ("FAILED", "ExecutionEndedError")
-    assert "interrupted" in event_of(back, found["name"], "FAILED")["detail"]["cause"]
+    execution = ended(back, arn)
+    assert (execution["status"], execution["error"]) == ("FAILED", "ExecutionEndedError")
+    assert "interrupted" in event_of(back, execution["name"], "FAILED")["detail"]["cause"]
     jobs = back.client("batch").list_jobs(jobQueue=back.outputs["Queue"], jobStatus="FAILED")["jobSummaryList"]
     assert [job["jobName"] for job in jobs] == ["long"]
     assert invoke(back)[1] is None
@@ -82,8 +82,8 @@ def test_a_killed_server_leaves_no_processes_and_can_be_started_again(own: Local
     os.kill(own.server.pid, signal.SIGKILL)
     until(lambda: gone(job) and gone(handler))
     assert own.home.server() is None
-    found = ended(again(own), arn)
-    assert (found["status"], found["error"]) == ("FAILED", "ExecutionEndedError")
+    execution = ended(again(own), arn)
+    assert (execution["status"], execution["error"]) == ("FAILED", "ExecutionEndedError")
 
 
 def changed(own: Local, digest: str, change: Any) -> dict[str, str]:
@@ -106,8 +106,8 @@ def test_a_change_of_the_stack_reaches_functions_jobs_and_the_api(own: Local) ->
     assert outputs["Job"] == own.outputs["Job"].replace(":1", ":2")
     assert outputs["Queue"] == own.outputs["Queue"]
     jobs = own.client("batch").describe_job_definitions(jobDefinitionName=outputs["Job"].split("/")[1].split(":")[0])
-    found = [(job["status"], job["timeout"]["attemptDurationSeconds"]) for job in jobs["jobDefinitions"]]
-    assert found == [("INACTIVE", 60), ("ACTIVE", 70)]
+    definitions = [(job["status"], job["timeout"]["attemptDurationSeconds"]) for job in jobs["jobDefinitions"]]
+    assert definitions == [("INACTIVE", 60), ("ACTIVE", 70)]
 
 
 def test_deploying_the_same_code_changes_nothing_and_other_code_replaces_instances(own: Local) -> None:

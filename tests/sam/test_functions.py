@@ -29,11 +29,11 @@ def run(sam: Sam) -> Run:
     version = cloud.s3.put_object(Bucket=cloud.uploads, Key=key, Body=as_csv(wine()), Metadata={"target": "cultivar"})[
         "VersionId"
     ]
-    answer = sam.invoke(
+    response = sam.invoke(
         "StartRunFunction", _dropped(event("start_run"), cloud.uploads, "demo/wine/train+set.csv", version)
     )
     functions.update_event_source_mapping(UUID=mapping["UUID"], Enabled=True)
-    assert answer == {"batchItemFailures": []}
+    assert response == {"batchItemFailures": []}
     return cloud.ended(run_name("demo", "wine", cloud.uploads, key, version))
 
 
@@ -70,8 +70,8 @@ def test_validate_dataset_writes_the_dataset(sam: Sam, run: Run) -> None:
 
 
 def test_plan_training_returns_the_jobs(sam: Sam, run: Run) -> None:
-    answer = sam.invoke("PlanTrainingFunction", event("plan_training", run=run.run))
-    assert answer == {"jobs": [{"name": "cpu", "queue": "cpu", "nodes": 1}], "one_job": True, "ensemble": False}
+    response = sam.invoke("PlanTrainingFunction", event("plan_training", run=run.run))
+    assert response == {"jobs": [{"name": "cpu", "queue": "cpu", "nodes": 1}], "one_job": True, "ensemble": False}
 
 
 def test_collect_job_accepts_a_stage_with_a_trained_candidate(sam: Sam, run: Run) -> None:
@@ -79,9 +79,9 @@ def test_collect_job_accepts_a_stage_with_a_trained_candidate(sam: Sam, run: Run
 
 
 def test_collect_job_raises_job_crashed_error(sam: Sam, run: Run) -> None:
-    answer = sam.invoke("CollectJobFunction", event("collect_job_failed", run=run.run))
-    assert answer["errorType"] == "JobCrashedError"
-    assert "exit code 137" in answer["errorMessage"]
+    response = sam.invoke("CollectJobFunction", event("collect_job_failed", run=run.run))
+    assert response["errorType"] == "JobCrashedError"
+    assert "exit code 137" in response["errorMessage"]
 
 
 def test_select_variant_writes_the_leaderboard(sam: Sam, run: Run) -> None:
@@ -108,8 +108,8 @@ def test_smoke_test_passes_with_the_real_predict_function(sam: Sam, run: Run) ->
 
 
 def test_promote_model_returns_the_status_of_the_run(sam: Sam, run: Run) -> None:
-    answer = sam.invoke("PromoteModelFunction", event("promote_model", run=run.run))
-    assert answer == {"status": "SUCCEEDED"}
+    response = sam.invoke("PromoteModelFunction", event("promote_model", run=run.run))
+    assert response == {"status": "SUCCEEDED"}
 
 
 def test_record_failure_ends_the_run_with_its_error(sam: Sam, run: Run) -> None:
@@ -128,24 +128,24 @@ def test_authorize_request_returns_the_tenant_of_the_key(sam: Sam) -> None:
     for headers in (document["headers"], document["multiValueHeaders"]):
         for name in [name for name in headers if name.lower() == "x-api-key"]:
             headers[name] = [sam.cloud.key] if isinstance(headers[name], list) else sam.cloud.key
-    answer = sam.invoke("AuthorizeRequestFunction", document)
-    assert answer["context"]["tenant"] == "demo"
-    assert answer["policyDocument"]["Statement"][0]["Effect"] == "Allow"
-    assert answer["usageIdentifierKey"]
+    response = sam.invoke("AuthorizeRequestFunction", document)
+    assert response["context"]["tenant"] == "demo"
+    assert response["policyDocument"]["Statement"][0]["Effect"] == "Allow"
+    assert response["usageIdentifierKey"]
 
 
 def test_predict_returns_predictions(sam: Sam, run: Run) -> None:
     document = event("predict", **_asked("POST", "/v2/models/wine/infer", json.dumps({"rows": ROWS})))
-    answer = sam.invoke("PredictFunction", document)
-    assert answer["statusCode"] == 200, answer
-    body = json.loads(answer["body"])
+    response = sam.invoke("PredictFunction", document)
+    assert response["statusCode"] == 200, response
+    body = json.loads(response["body"])
     assert (body["model"], body["version"], len(body["predictions"])) == ("wine", 1, len(ROWS))
 
 
 def test_describe_models_returns_the_inputs_of_a_model(sam: Sam, run: Run) -> None:
-    answer = sam.invoke("DescribeModelsFunction", event("describe_models", **_asked("GET", "/v2/models/wine", None)))
-    assert answer["statusCode"] == 200, answer
-    assert {column["name"] for column in json.loads(answer["body"])["inputs"]} == set(ROWS[0])
+    response = sam.invoke("DescribeModelsFunction", event("describe_models", **_asked("GET", "/v2/models/wine", None)))
+    assert response["statusCode"] == 200, response
+    assert {column["name"] for column in json.loads(response["body"])["inputs"]} == set(ROWS[0])
 
 
 def _asked(method: str, path: str, body: str | None) -> dict[str, Any]:
@@ -156,8 +156,8 @@ def _asked(method: str, path: str, body: str | None) -> dict[str, Any]:
 def test_start_api_serves_a_prediction(sam: Sam, run: Run) -> None:
     with sam.api(3055) as url:
         address = f"{url}/v2/models/wine/infer"
-        answer = httpx.post(address, json={"rows": ROWS}, headers={"x-api-key": sam.cloud.key}, timeout=120)
+        response = httpx.post(address, json={"rows": ROWS}, headers={"x-api-key": sam.cloud.key}, timeout=120)
         refused = httpx.post(address, json={"rows": ROWS}, timeout=120)
-    assert answer.status_code == 200, answer.text
-    assert [p["label"] for p in answer.json()["predictions"]] == [row["cultivar"] for row in wine()[1:4]]
+    assert response.status_code == 200, response.text
+    assert [p["label"] for p in response.json()["predictions"]] == [row["cultivar"] for row in wine()[1:4]]
     assert refused.status_code in (401, 403)

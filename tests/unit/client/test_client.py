@@ -85,7 +85,7 @@ def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 
 
 @pytest.mark.parametrize(
-    "answer",
+    "response",
     [
         {"text": "<html>"},
         {"json": []},
@@ -95,9 +95,9 @@ def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     ],
     ids=["html", "a list", "too few", "a number", "no version"],
 )
-def test_an_invalid_prediction_response_is_an_error(client: Connect, answer: dict[str, Any]) -> None:
+def test_an_invalid_prediction_response_is_an_error(client: Connect, response: dict[str, Any]) -> None:
     with (
-        client(lambda request: httpx.Response(200, **answer)) as api,
+        client(lambda request: httpx.Response(200, **response)) as api,
         pytest.raises(ApiError, match="address") as refused,
     ):
         api.predict("adult", ROWS)
@@ -169,23 +169,23 @@ def test_a_refusal_is_raised_with_the_message_of_the_api(client: Connect) -> Non
 def test_a_busy_api_is_retried_after_the_requested_time(client: Connect, waits: list[float]) -> None:
     answers = [httpx.Response(503, headers={"retry-after": "7"}), httpx.Response(502), httpx.Response(429)]
 
-    def answer(request: httpx.Request) -> httpx.Response:
+    def respond(request: httpx.Request) -> httpx.Response:
         return answers.pop(0) if answers else serve(request)
 
-    assert len(client(answer).predict("adult", ROWS)) == 3
+    assert len(client(respond).predict("adult", ROWS)) == 3
     assert waits == [7, 0.4, 0.8]
 
 
 @pytest.mark.parametrize("status", [None, 504])
 def test_only_an_idempotent_change_is_retried_when_its_result_is_unknown(client: Connect, status: int | None) -> None:
-    def answer(request: httpx.Request) -> httpx.Response:
+    def respond(request: httpx.Request) -> httpx.Response:
         sent.append(request.method)
         if status is None:
             raise httpx.ReadTimeout("late")
         return httpx.Response(status)
 
     sent: list[str] = []
-    with client(answer) as api:
+    with client(respond) as api:
         with pytest.raises(ApiError):
             api.rollback("m")
         assert sent == ["POST"]
@@ -195,11 +195,11 @@ def test_only_an_idempotent_change_is_retried_when_its_result_is_unknown(client:
 
 
 def test_an_unreachable_api_is_an_api_error(client: Connect) -> None:
-    def answer(request: httpx.Request) -> httpx.Response:
+    def respond(request: httpx.Request) -> httpx.Response:
         raise httpx.ConnectError("refused", request=request)
 
     with pytest.raises(ApiError, match="ConnectError"):
-        client(answer).models()
+        client(respond).models()
 
 
 @pytest.mark.parametrize("call", ["runs", "models", "run"])
@@ -228,11 +228,11 @@ def paged(request: httpx.Request) -> httpx.Response:
 def test_a_list_is_read_in_pages_up_to_the_limit(client: Connect) -> None:
     limits: list[int] = []
 
-    def answer(request: httpx.Request) -> httpx.Response:
+    def respond(request: httpx.Request) -> httpx.Response:
         limits.append(int(request.url.params["limit"]))
         return paged(request)
 
-    with client(answer) as api:
+    with client(respond) as api:
         assert [run["number"] for run in api.runs()] == list(range(250))
         assert limits == [100, 100, 100]
         assert len(list(api.iterate("history", "m", limit=120, alias="live"))) == 120
@@ -248,11 +248,11 @@ def test_a_list_is_read_in_pages_up_to_the_limit(client: Connect) -> None:
 def test_runs_of_one_model_and_the_signature_of_a_shared_one_are_read(client: Connect) -> None:
     urls: list[str] = []
 
-    def answer(request: httpx.Request) -> httpx.Response:
+    def respond(request: httpx.Request) -> httpx.Response:
         urls.append(str(request.url))
         return httpx.Response(200, json={"runs": [{"run": "r"}], "signature": {"task": "regression"}})
 
-    with client(answer) as api:
+    with client(respond) as api:
         assert api.runs(model="m", limit=1) == [{"run": "r"}]
         assert api.describe("acme/m")["signature"] == {"task": "regression"}
     assert urls == [f"{URL}/registry/runs?limit=1&model=m", f"{URL}/v2/models/acme/m"]
@@ -261,15 +261,15 @@ def test_runs_of_one_model_and_the_signature_of_a_shared_one_are_read(client: Co
 def test_the_next_page_is_read_only_when_it_is_needed() -> None:
     limits: list[int] = []
 
-    def answer(request: httpx.Request) -> httpx.Response:
+    def respond(request: httpx.Request) -> httpx.Response:
         limits.append(int(request.url.params["limit"]))
         return paged(request)
 
     async def read_first() -> int:
-        async with AsyncClient(URL, KEY, transport=httpx.MockTransport(answer)) as api:
+        async with AsyncClient(URL, KEY, transport=httpx.MockTransport(respond)) as api:
             return int((await anext(api.iterate("runs")))["number"])
 
-    with Client(URL, KEY, transport=httpx.MockTransport(answer)) as api:
+    with Client(URL, KEY, transport=httpx.MockTransport(respond)) as api:
         assert next(api.iterate("runs"))["number"] == 0
     assert asyncio.run(read_first()) == 0
     assert limits == [100, 100]
@@ -278,11 +278,11 @@ def test_the_next_page_is_read_only_when_it_is_needed() -> None:
 def test_the_registry_is_read_and_changed(client: Connect) -> None:
     requests: list[tuple[str, str, Any]] = []
 
-    def answer(request: httpx.Request) -> httpx.Response:
+    def respond(request: httpx.Request) -> httpx.Response:
         requests.append((request.method, request.url.path, json.loads(request.content or b"null")))
         return httpx.Response(200, json={"models": [{"model": "m"}], "runs": [{"run": "r"}], "version": 2})
 
-    with client(answer) as api:
+    with client(respond) as api:
         assert api.models() == [{"model": "m"}]
         assert api.runs() == [{"run": "r"}]
         assert api.promote("m", 2, alias="canary", reason="a test")["version"] == 2
@@ -314,9 +314,9 @@ def test_wait_returns_when_the_run_has_ended(client: Connect) -> None:
     with pytest.raises(RunFailedError, match="too few rows"):
         client(lambda _: failed).wait("demo_m_0")
     for status, state in ((200, "ended"), (404, "begun")):
-        answer = httpx.Response(status, json={"status": "RUNNING"})
+        pending = httpx.Response(status, json={"status": "RUNNING"})
         with pytest.raises(TimeoutError, match=f"has not {state}"):
-            client(lambda _, answer=answer: answer).wait("demo_m_0", timeout=0.01)
+            client(lambda _, pending=pending: pending).wait("demo_m_0", timeout=0.01)
 
 
 def embedded(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -92,8 +92,8 @@ def test_the_smoke_test_of_the_registry_passes(api: Api) -> None:
 
 def test_a_prediction_writes_one_log_line_and_one_metrics_record_without_values(api: Api) -> None:
     rows = [{**ROWS[0], "job": SECRET}]
-    said = api.said(authorized("predict", body=json.dumps({"rows": rows})))
-    (line,), (record,) = said.lines, said.records
+    logged = api.said(authorized("predict", body=json.dumps({"rows": rows})))
+    (line,), (record,) = logged.lines, logged.records
     assert {
         name: line[name] for name in ("level", "function_name", "tenant", "model", "version", "rows", "status")
     } == {
@@ -107,16 +107,16 @@ def test_a_prediction_writes_one_log_line_and_one_metrics_record_without_values(
     }
     assert 0 < line["milliseconds"] < 10_000
     assert (record["Rows"], record["Crashed"], record["model"], record["version"]) == ([1.0], [0.0], "adult", 1)
-    assert SECRET not in said.text
+    assert SECRET not in logged.text
 
 
 def test_a_refusal_is_logged_as_a_warning_without_values(api: Api) -> None:
-    said = api.said(authorized("predict", body=json.dumps({"rows": [{**ROWS[0], "age": SECRET, SECRET: 1}]})))
-    (line,), (record,) = said.lines, said.records
+    logged = api.said(authorized("predict", body=json.dumps({"rows": [{**ROWS[0], "age": SECRET, SECRET: 1}]})))
+    (line,), (record,) = logged.lines, logged.records
     assert (line["level"], line["error"], line["status"]) == ("WARNING", "InvalidRequestError", 400)
     assert record["Crashed"] == [0.0]
     assert "Milliseconds" not in record  # a refusal is no prediction
-    assert SECRET not in said.text
+    assert SECRET not in logged.text
 
 
 class Raising:
@@ -138,11 +138,11 @@ def test_an_unexpected_exception_is_a_500_logged_with_its_place_and_without_its_
         500,
         {"error": "internal error (request 5f8d0f7e-0c9b-4c3f-9e4e-1d8a1a2b3c4d)"},
     )
-    said = api.said(authorized("predict"))
-    (line,), (record,) = said.lines, said.records
+    logged = api.said(authorized("predict"))
+    (line,), (record,) = logged.lines, logged.records
     assert (line["level"], line["error"], record["Crashed"]) == ("ERROR", "ValueError", [1.0])
     assert line["at"][-1].startswith("test_predict.py:")
-    assert SECRET not in said.text
+    assert SECRET not in logged.text
 
 
 def test_an_event_that_is_not_from_api_gateway_is_a_500(api: Api) -> None:
@@ -159,8 +159,8 @@ def test_a_busy_table_is_a_503(api: Api) -> None:
 @settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(body=st.none() | st.text() | st.binary().map(lambda raw: base64.b64encode(raw).decode()), encoded=st.booleans())
 def test_any_invalid_body_is_a_400(api: Api, body: str | None, encoded: bool) -> None:
-    status, answer = api.ask(authorized("predict", body=body, isBase64Encoded=encoded))
-    assert (status, list(answer)) == (400, ["error"])
+    status, response = api.ask(authorized("predict", body=body, isBase64Encoded=encoded))
+    assert (status, list(response)) == (400, ["error"])
 
 
 SHARED = {"tenant": "acme", "shared": "demo/adult=predict+read"}

@@ -1,3 +1,5 @@
+"""Logging that each test of the jobs starts with."""
+
 from __future__ import annotations
 
 import logging

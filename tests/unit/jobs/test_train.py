@@ -1,3 +1,5 @@
+"""Training jobs: their files, outcomes, repeated attempts and logs."""
+
 from __future__ import annotations
 
 import io

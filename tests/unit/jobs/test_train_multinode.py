@@ -1,3 +1,5 @@
+"""The launch of a training on several nodes."""
+
 from __future__ import annotations
 
 from collections.abc import Sequence

@@ -130,33 +130,33 @@ def test_each_error_has_the_status_of_its_nearest_base(name: str, status: int) -
 
 @pytest.mark.parametrize("error", [ValueError("Jane Doe"), KeyError("Jane Doe"), errors.ConfigurationError("Jane Doe")])
 def test_an_internal_error_is_reported_with_the_request_id_and_without_its_message(error: Exception) -> None:
-    answer = make_error_response(error, "request-1")
-    assert answer["statusCode"] == 500
-    assert json.loads(answer["body"]) == {"error": "internal error (request request-1)"}
+    response = make_error_response(error, "request-1")
+    assert response["statusCode"] == 500
+    assert json.loads(response["body"]) == {"error": "internal error (request request-1)"}
 
 
 def test_an_invalid_request_is_reported_with_the_message_of_the_error() -> None:
-    answer = make_error_response(InvalidRequestError("rows[0] lacks 'ägè'"), "request-1")
-    assert (answer["statusCode"], json.loads(answer["body"])) == (400, {"error": "rows[0] lacks 'ägè'"})
+    response = make_error_response(InvalidRequestError("rows[0] lacks 'ägè'"), "request-1")
+    assert (response["statusCode"], json.loads(response["body"])) == (400, {"error": "rows[0] lacks 'ägè'"})
 
 
 def test_an_integrity_error_is_a_503_without_its_message() -> None:
-    answer = make_error_response(errors.IntegrityError("the artifact Jane Doe is missing"), "request-1")
-    assert answer["statusCode"] == 503
-    sentence = json.loads(answer["body"])["error"]
+    response = make_error_response(errors.IntegrityError("the artifact Jane Doe is missing"), "request-1")
+    assert response["statusCode"] == 503
+    sentence = json.loads(response["body"])["error"]
     assert "unhealthy" in sentence
     assert "Jane" not in sentence
 
 
 def test_a_transient_error_is_a_503_that_suggests_a_retry() -> None:
-    answer = make_error_response(errors.TransientError("the table modeldrop-1 is busy"), "request-1")
-    assert answer["statusCode"] == 503
-    assert json.loads(answer["body"]) == {"error": "a service is busy, try again (request request-1)"}
+    response = make_error_response(errors.TransientError("the table modeldrop-1 is busy"), "request-1")
+    assert response["statusCode"] == 503
+    assert json.loads(response["body"]) == {"error": "a service is busy, try again (request request-1)"}
 
 
 def test_a_binary_response_is_base64() -> None:
-    answer = write_response(HttpResponse(200, b"\xff", {"content-type": "application/octet-stream"}))
-    assert (answer["isBase64Encoded"], base64.b64decode(answer["body"])) == (True, b"\xff")
+    response = write_response(HttpResponse(200, b"\xff", {"content-type": "application/octet-stream"}))
+    assert (response["isBase64Encoded"], base64.b64decode(response["body"])) == (True, b"\xff")
 
 
 @pytest.mark.parametrize(("headers", "takes_binary"), [({}, False), ({"Accept": "*/*"}, True), (None, False)])

@@ -65,8 +65,8 @@ def value(image: np.ndarray[Any, Any]) -> float:
     return float((image.reshape(-1) * np.arange(1.0, image.size + 1)).sum())
 
 
-def values(answer: str) -> list[float]:
-    return [prediction["value"] for prediction in json.loads(answer)["predictions"]]
+def values(document: str) -> list[float]:
+    return [prediction["value"] for prediction in json.loads(document)["predictions"]]
 
 
 @pytest.mark.parametrize("shape", [GRAY, COLOR])

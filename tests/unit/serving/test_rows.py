@@ -123,28 +123,28 @@ def test_a_model_of_one_column_is_served() -> None:
 
 @pytest.mark.parametrize("marker", [None, *sorted(MISSING), "  ?  "])
 def test_each_marker_of_a_missing_value_means_null(marker: str | None) -> None:
-    given = [{**ROWS[0], "job": marker, "member": marker}]
-    meant = [{**ROWS[0], "job": None, "member": None}]
-    assert answered(given) == answered(meant)
+    marked = [{**ROWS[0], "job": marker, "member": marker}]
+    null = [{**ROWS[0], "job": None, "member": None}]
+    assert answered(marked) == answered(null)
 
 
 @pytest.mark.parametrize(
-    ("given", "text"), [(1, "1"), (1.0, "1"), (True, "true"), (" cook ", "cook"), (2.5, "2.5"), ("Cook", "another")]
+    ("cell", "text"), [(1, "1"), (1.0, "1"), (True, "true"), (" cook ", "cook"), (2.5, "2.5"), ("Cook", "another")]
 )
-def test_a_category_is_compared_as_text(given: Any, text: str) -> None:
+def test_a_category_is_compared_as_text(cell: Any, text: str) -> None:
     fed = {name: values[:1] for name, values in AS_FED.items()} | {"job": [text]}
-    assert answered([{**ROWS[0], "job": given}])[0]["label"] == direct(CLASSIFIER, **fed)[0][0]
-    assert answered([{**ROWS[0], "job": given}]) == answered([{**ROWS[0], "job": text}])
+    assert answered([{**ROWS[0], "job": cell}])[0]["label"] == direct(CLASSIFIER, **fed)[0][0]
+    assert answered([{**ROWS[0], "job": cell}]) == answered([{**ROWS[0], "job": text}])
 
 
-@pytest.mark.parametrize(("given", "meant"), [("true", True), (" Yes ", True), ("FALSE", False), ("no", False)])
-def test_a_boolean_may_be_a_word(given: str, meant: bool) -> None:
-    assert answered([{**ROWS[0], "member": given}]) == answered([{**ROWS[0], "member": meant}])
+@pytest.mark.parametrize(("word", "value"), [("true", True), (" Yes ", True), ("FALSE", False), ("no", False)])
+def test_a_boolean_may_be_a_word(word: str, value: bool) -> None:
+    assert answered([{**ROWS[0], "member": word}]) == answered([{**ROWS[0], "member": value}])
     assert answered([{**ROWS[0], "member": True}]) != answered([{**ROWS[0], "member": False}])
 
 
 @pytest.mark.parametrize(
-    ("column", "cell", "expected", "found"),
+    ("column", "cell", "expected", "actual"),
     [
         ("age", "thirty", "a number such as 1299.5 or null", "other text"),
         ("age", True, "a number or null", "a boolean"),
@@ -158,10 +158,10 @@ def test_a_boolean_may_be_a_word(given: str, meant: bool) -> None:
     ],
 )
 def test_a_cell_of_the_wrong_type_is_refused_with_row_and_column(
-    column: str, cell: Any, expected: str, found: str
+    column: str, cell: Any, expected: str, actual: str
 ) -> None:
     message = refused([ROWS[0], {**ROWS[0], column: cell}])
-    assert message == f"rows[1], column '{column}': {expected} is expected, this is {found}"
+    assert message == f"rows[1], column '{column}': {expected} is expected, this is {actual}"
 
 
 def test_missing_and_unknown_columns_are_named_with_the_nearest_known_one() -> None:
@@ -215,8 +215,8 @@ def test_a_model_of_many_classes_accepts_fewer_rows_so_that_the_response_fits() 
     with pytest.raises(InvalidRequestError, match=r"1 to \d+ rows are expected, there are 10000") as raised:
         infer_document(model, {"rows": [{"x": 1}] * 10_000})
     most = int(raised.value.message.split("1 to ")[1].split()[0])
-    answer = infer_document(model, {"rows": [{"x": 0.1}] * most})
-    assert 1_000_000 < len(answer.body) < 6_000_000
+    response = infer_document(model, {"rows": [{"x": 0.1}] * most})
+    assert 1_000_000 < len(response.body) < 6_000_000
 
 
 def _fed(*rows: dict[str, Any], day_first: bool | None = False) -> Any:
@@ -252,13 +252,13 @@ def test_a_text_keeps_its_inner_white_space() -> None:
 
 
 @pytest.mark.parametrize(
-    ("cell", "found"),
+    ("cell", "actual"),
     [("soon", "other text"), ("31/1/2024", "one whose day comes first"), (True, "a boolean"),
      (1e30, "a number beyond"), (NAN, "a number beyond"), ([1], "an array")],
 )  # fmt: skip
-def test_an_invalid_date_is_refused_with_the_place(cell: Any, found: str) -> None:
+def test_an_invalid_date_is_refused_with_the_place(cell: Any, actual: str) -> None:
     message = r"rows\[0\], when: a date such as 2024-01-31T10:30:00Z, seconds since 1970 or null is expected, this is "
-    with pytest.raises(InvalidRequestError, match=message + found):
+    with pytest.raises(InvalidRequestError, match=message + actual):
         _fed({"when": cell, "note": "x"})
 
 

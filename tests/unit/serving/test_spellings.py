@@ -75,10 +75,10 @@ def test_a_text_that_does_not_match_the_number_format_is_refused(
     assert message == f"rows[1], column 'size': a number such as {example} or null is expected, this is other text"
 
 
-@pytest.mark.parametrize(("cell", "found"), [(True, "a boolean"), (False, "a boolean"), ([1], "an array")])
-def test_a_boolean_or_an_array_is_refused_as_a_number(cell: Any, found: str) -> None:
+@pytest.mark.parametrize(("cell", "actual"), [(True, "a boolean"), (False, "a boolean"), ([1], "an array")])
+def test_a_boolean_or_an_array_is_refused_as_a_number(cell: Any, actual: str) -> None:
     message = refused(Column(name="size", kind="numeric"), "1", cell)
-    assert message == f"rows[1], column 'size': a number or null is expected, this is {found}"
+    assert message == f"rows[1], column 'size': a number or null is expected, this is {actual}"
 
 
 def test_a_wide_column_is_fed_as_float64() -> None:
@@ -156,13 +156,13 @@ def test_false_values_become_0(cell: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("cell", "found"),
+    ("cell", "actual"),
     [(2, "another number"), (-1, "another number"), (0.5, "another number"), (10**30, "another number"),
      ("2", "other text"), ("yep", "other text"), ("10", "other text"), ([True], "an array")],
 )  # fmt: skip
-def test_a_value_that_is_not_boolean_is_refused(cell: Any, found: str) -> None:
+def test_a_value_that_is_not_boolean_is_refused(cell: Any, actual: str) -> None:
     message = refused(Column(name="x", kind="boolean"), True, cell)
-    assert message == f"rows[1], column 'x': true, false, 1, 0 or null is expected, this is {found}"
+    assert message == f"rows[1], column 'x': true, false, 1, 0 or null is expected, this is {actual}"
 
 
 # Codes and categories

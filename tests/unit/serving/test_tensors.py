@@ -80,8 +80,8 @@ def test_the_rows_of_a_request_are_counted() -> None:
     "datatype", ["FP32", "FP64", "INT8", "INT16", "INT32", "INT64", "UINT8", "UINT16", "UINT32", "UINT64"]
 )
 def test_every_numeric_datatype_is_accepted(datatype: str) -> None:
-    given = answered({"inputs": tensors(datatype=datatype, data=[30, None])})
-    assert given == answered({"inputs": tensors(data=[30.0, None])})
+    predictions = answered({"inputs": tensors(datatype=datatype, data=[30, None])})
+    assert predictions == answered({"inputs": tensors(data=[30.0, None])})
 
 
 @pytest.mark.parametrize(
@@ -112,10 +112,10 @@ def test_every_numeric_datatype_is_accepted(datatype: str) -> None:
     ],
 )  # fmt: skip
 def test_an_invalid_tensor_is_refused_with_name_and_place(changes: dict[str, Any], message: str) -> None:
-    given = tensors(**changes)
+    inputs = tensors(**changes)
     if changes.get("name") == "job":
-        given[0] |= {"datatype": "BYTES", "data": ["x", "y"]}
-    assert refused({"inputs": given}).startswith(message)
+        inputs[0] |= {"datatype": "BYTES", "data": ["x", "y"]}
+    assert refused({"inputs": inputs}).startswith(message)
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 from pipeline.registry.roles import ROLES
 from pipeline.registry.tenants import TIERS
@@ -12,8 +13,16 @@ from tests.helpers.template import resources, template, transformed
 FUNCTIONS = resources("AWS::Serverless::Function")
 
 
+def rest_api() -> dict[str, Any]:
+    """Return the REST API of the transformed template."""
+    (api,) = [
+        resource for resource in transformed()["Resources"].values() if resource["Type"] == "AWS::ApiGateway::RestApi"
+    ]
+    return api
+
+
 def test_every_route_except_the_public_ones_requires_an_api_key() -> None:
-    (api,) = [one["Properties"] for one in transformed()["Resources"].values() if one["Type"].endswith("::RestApi")]
+    api = rest_api()["Properties"]
     routes = {(verb, path) for path, item in api["Body"]["paths"].items() for verb in item}
     version, registered = "/v2/models/{model}/versions/{version}", "/registry/models/{model}"
     asked = {"/v2", "/v2/health/live", "/v2/health/ready", "/v2/models/{model}", "/v2/models/{model}/ready"}
@@ -32,7 +41,7 @@ def test_every_route_except_the_public_ones_requires_an_api_key() -> None:
 
 
 def test_a_shared_model_has_every_route_of_an_owned_model() -> None:
-    (api,) = [one["Properties"] for one in transformed()["Resources"].values() if one["Type"].endswith("::RestApi")]
+    api = rest_api()["Properties"]
     routes = {(verb, path) for path, item in api["Body"]["paths"].items() for verb in item if verb != "options"}
     own = {(method.lower(), template) for _, method, template in ROUTES if template.startswith("/v2/models/{model}")}
     assert own <= routes
@@ -43,7 +52,7 @@ def test_a_shared_model_has_every_route_of_an_owned_model() -> None:
 
 def test_path_variables_at_the_same_position_have_the_same_name() -> None:
     """API Gateway refuses two: "A sibling ({model}) of this resource already has a variable path part"."""
-    (api,) = [one["Properties"] for one in transformed()["Resources"].values() if one["Type"].endswith("::RestApi")]
+    api = rest_api()["Properties"]
     names: dict[str, set[str]] = {}
     for path in api["Body"]["paths"]:
         parts = path.split("/")
@@ -55,7 +64,7 @@ def test_path_variables_at_the_same_position_have_the_same_name() -> None:
 
 
 def test_each_prediction_route_has_a_preflight_method_without_a_key() -> None:
-    (api,) = [one["Properties"] for one in transformed()["Resources"].values() if one["Type"].endswith("::RestApi")]
+    api = rest_api()["Properties"]
     paths = api["Body"]["paths"]
     predicting = [path for path, item in paths.items() if "post" in item and not path.startswith("/registry")]
     assert predicting
@@ -74,13 +83,13 @@ def test_no_function_handles_options_and_another_method_of_the_same_path() -> No
 
 def test_gateway_responses_have_the_error_format_of_the_functions() -> None:
     (api,) = resources("AWS::Serverless::Api").values()
-    codes = {kind: answer.get("StatusCode") for kind, answer in api["GatewayResponses"].items()}
+    codes = {kind: response.get("StatusCode") for kind, response in api["GatewayResponses"].items()}
     assert set(codes.values()) >= {401, 403, 404, 413, 429, 504}
     assert {"DEFAULT_4XX", "DEFAULT_5XX"} <= set(codes)
-    for kind, answer in api["GatewayResponses"].items():
+    for kind, response in api["GatewayResponses"].items():
         if kind == "UNAUTHORIZED":
             continue  # the next test
-        text = answer["ResponseTemplates"]["application/json"].replace("$context.error.messageString", '"said"')
+        text = response["ResponseTemplates"]["application/json"].replace("$context.error.messageString", '"said"')
         assert list(json.loads(text)) == ["error"]
 
 
@@ -111,11 +120,11 @@ def test_the_names_in_a_mapping_are_alphanumeric() -> None:
 
 def test_removing_the_user_pool_by_a_parameter_keeps_its_users() -> None:
     kinds = ("UserPool", "UserPoolClient", "UserPoolGroup")  # groups are roles: with one its members lose theirs
-    found = {name: one for kind in kinds for name, one in resources(f"AWS::Cognito::{kind}").items()}
-    assert len(found) == 6
-    for name, one in template()["Resources"].items():
-        if name in found:
-            policies = (one["DeletionPolicy"], one["UpdateReplacePolicy"], one["Condition"])
+    user_pools = {name: resource for kind in kinds for name, resource in resources(f"AWS::Cognito::{kind}").items()}
+    assert len(user_pools) == 6
+    for name, resource in template()["Resources"].items():
+        if name in user_pools:
+            policies = (resource["DeletionPolicy"], resource["UpdateReplacePolicy"], resource["Condition"])
             assert policies == ("RetainExceptOnCreate", "Retain", "HasUserPool")
 
 
@@ -146,7 +155,7 @@ def test_authorizer_responses_are_cached_for_at_most_30_seconds() -> None:
 
 def test_the_identity_source_of_the_authorizer_is_resolved_by_the_transform() -> None:
     """SAM resolves a parameter in Identity.Headers; an intrinsic function that it cannot resolve would be lost."""
-    (api,) = [one for one in transformed()["Resources"].values() if one["Type"] == "AWS::ApiGateway::RestApi"]
+    api = rest_api()
     scheme = api["Properties"]["Body"]["components"]["securitySchemes"]["ApiKey"]["x-amazon-apigateway-authorizer"]
     assert scheme["identitySource"] == "method.request.header.x-api-key"
     assert scheme["authorizerResultTtlInSeconds"] == {"Fn::If": ["CachesNoCallers", 0, 30]}
@@ -167,9 +176,9 @@ def test_users_of_the_pool_cannot_change_their_tenant_or_role() -> None:
 
 
 def test_the_user_pool_is_optional() -> None:
-    pools = [one for one in template()["Resources"].values() if one["Type"].startswith("AWS::Cognito::")]
+    pools = [resource for resource in template()["Resources"].values() if resource["Type"].startswith("AWS::Cognito::")]
     assert len(pools) == 6
-    assert {one["Condition"] for one in pools} == {"HasUserPool"}
+    assert {resource["Condition"] for resource in pools} == {"HasUserPool"}
 
 
 def test_only_the_authorizer_has_the_tokens_layer() -> None:

@@ -80,8 +80,8 @@ def test_a_function_has_a_folder_permissions_and_a_log_group(name: str) -> None:
 
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_the_environment_of_a_function_satisfies_its_settings(name: str) -> None:
-    given = FUNCTIONS[name]["Environment"]["Variables"]
-    SETTINGS[name].from_env({variable: FILLED_IN[variable] for variable in given if variable in FILLED_IN})
+    variables = FUNCTIONS[name]["Environment"]["Variables"]
+    SETTINGS[name].from_env({variable: FILLED_IN[variable] for variable in variables if variable in FILLED_IN})
 
 
 def test_functions_do_not_refer_to_the_state_machine_or_the_api_in_a_cycle() -> None:
@@ -241,7 +241,7 @@ def test_idle_resources_cost_nothing_by_default() -> None:
     assert all(e.get("VpcEndpointType", "Gateway") == "Gateway" for e in resources("AWS::EC2::VPCEndpoint").values())
     assert all(t["BillingMode"] == "PAY_PER_REQUEST" for t in resources("AWS::DynamoDB::Table").values())
     machines = resources("AWS::Batch::ComputeEnvironment").values()
-    assert all(one["ComputeResources"].get("MinvCpus", 0) == 0 for one in machines)
+    assert all(machine["ComputeResources"].get("MinvCpus", 0) == 0 for machine in machines)
     paid = {name for name, f in FUNCTIONS.items() if "ProvisionedConcurrencyConfig" in f or "SnapStart" in f}
     assert paid == {"PredictFunction"}
     predict = FUNCTIONS["PredictFunction"]
@@ -266,8 +266,10 @@ def test_machines_of_jobs_accept_no_inbound_traffic() -> None:
 def test_multi_node_machines_are_optional_on_demand_and_in_a_private_subnet() -> None:
     assert template()["Parameters"]["MultiNode"]["Default"] == "none"
     for kind in ("EIP", "NatGateway", "SecurityGroupIngress", "SecurityGroupEgress"):
-        (one,) = [one for one in template()["Resources"].values() if one["Type"] == f"AWS::EC2::{kind}"]
-        assert one["Condition"] == "HasMultiNode"
+        (resource,) = [
+            resource for resource in template()["Resources"].values() if resource["Type"] == f"AWS::EC2::{kind}"
+        ]
+        assert resource["Condition"] == "HasMultiNode"
     machines = resources("AWS::Batch::ComputeEnvironment")["MultiNodeMachines"]["ComputeResources"]
     subnet = resources("AWS::EC2::Subnet")["PrivateSubnet"]
     assert (machines["Type"], machines["Subnets"]) == ("EC2", [{"Ref": "PrivateSubnet"}])
@@ -289,21 +291,22 @@ def _references(value: Any) -> set[str]:
         return set().union(*map(_references, value))
     if not isinstance(value, dict):
         return set()
-    found = set().union(*map(_references, value.values()))
+    names = set().union(*map(_references, value.values()))
     if "Ref" in value:
-        found.add(value["Ref"])
+        names.add(value["Ref"])
     if "Fn::GetAtt" in value:
-        found.add(value["Fn::GetAtt"][0])
+        names.add(value["Fn::GetAtt"][0])
     if "Fn::Sub" in value:
         text = value["Fn::Sub"] if isinstance(value["Fn::Sub"], str) else value["Fn::Sub"][0]
-        found |= {name.split(".")[0] for name in re.findall(r"\$\{([^!}]+)\}", text)}
-    return found
+        names |= {name.split(".")[0] for name in re.findall(r"\$\{([^!}]+)\}", text)}
+    return names
 
 
 def test_the_template_has_no_dependency_cycles() -> None:
-    found = transformed()["Resources"]
+    all_resources = transformed()["Resources"]
     waiting = {
-        name: (_references(one) | set(_list(one.get("DependsOn", [])))) & set(found) for name, one in found.items()
+        name: (_references(resource) | set(_list(resource.get("DependsOn", [])))) & set(all_resources)
+        for name, resource in all_resources.items()
     }
     while ready := {name for name, needed in waiting.items() if not needed}:
         waiting = {name: needed - ready for name, needed in waiting.items() if name not in ready}

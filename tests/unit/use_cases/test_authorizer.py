@@ -52,8 +52,8 @@ def authorizer(keys: ApiKeys, tenants: TenantAdministration, gateway_key: str | 
     return Authorizer(Callers(keys, tenants).resolve, gateway_key, header="x-api-key")
 
 
-def effect(answer: dict[str, Any]) -> str:
-    return answer["policyDocument"]["Statement"][0]["Effect"]
+def effect(decision: dict[str, Any]) -> str:
+    return decision["policyDocument"]["Statement"][0]["Effect"]
 
 
 def asking(headers: dict[str, str] | None) -> dict[str, Any]:
@@ -64,8 +64,8 @@ def asking(headers: dict[str, str] | None) -> dict[str, Any]:
 def test_a_key_gives_its_tenant_and_access_to_the_whole_stage(
     keys: ApiKeys, tenants: TenantAdministration, header: str
 ) -> None:
-    answer = authorizer(keys, tenants, "opaque")(asking({header: keys.create("demo", "ci")}))
-    assert answer == {
+    decision = authorizer(keys, tenants, "opaque")(asking({header: keys.create("demo", "ci")}))
+    assert decision == {
         "principalId": "demo/ci",
         "policyDocument": {
             "Version": "2012-10-17",
@@ -113,10 +113,10 @@ def test_unknown_revoked_and_expired_keys_get_a_deny_policy_with_a_reason(
     revoked, expired = keys.create("demo"), keys.create("demo", valid_for=timedelta(0))
     keys.revoke(revoked[:11])
     for key in ("md_" + "x" * 43, revoked, expired):
-        answer = authorizer(keys, tenants, "opaque")(asking({"x-api-key": key}))
-        assert (effect(answer), "usageIdentifierKey" in answer) == ("Deny", False)
-        assert set(answer["context"]) == {"reason"}
-        assert "unknown, expired or revoked" in answer["context"]["reason"]
+        decision = authorizer(keys, tenants, "opaque")(asking({"x-api-key": key}))
+        assert (effect(decision), "usageIdentifierKey" in decision) == ("Deny", False)
+        assert set(decision["context"]) == {"reason"}
+        assert "unknown, expired or revoked" in decision["context"]["reason"]
 
 
 def test_the_keys_of_a_suspended_tenant_are_denied(keys: ApiKeys, tenants: TenantAdministration) -> None:
@@ -135,10 +135,10 @@ def test_shared_models_are_in_the_context_and_fit_into_the_response(
     tenants.create("d" * 32)
     for number in range(MAX_SHARED):
         tenants.share("d" * 32, f"{'m' * 30}{number:02}", "acme", "predictor")
-    answer = authorizer(keys, tenants, None)(asking({"x-api-key": keys.create("acme", "ci")}))
-    shared = answer["context"]["shared"].split(",")
+    decision = authorizer(keys, tenants, None)(asking({"x-api-key": keys.create("acme", "ci")}))
+    shared = decision["context"]["shared"].split(",")
     assert shared == [f"{'d' * 32}/{'m' * 30}{number:02}=predict+read" for number in range(MAX_SHARED)]
-    assert len(json.dumps(answer)) <= MAX_ANSWER_BYTES < 8 << 10
+    assert len(json.dumps(decision)) <= MAX_ANSWER_BYTES < 8 << 10
 
 
 def test_the_response_has_only_as_many_of_300_grants_as_fit(
@@ -150,9 +150,9 @@ def test_the_response_has_only_as_many_of_300_grants_as_fit(
         tenants.create(owner)
     shared = {f"{'de'[number % 2] * 32}/{'m' * 29}{number:03}": "predictor" for number in range(300)}
     table.update("ACCOUNT#acme", "ACCOUNT", {"shared": shared})
-    answer = authorizer(keys, tenants, None)(asking({"x-api-key": keys.create("acme", "ö" * 200)}))
-    fitting = answer["context"]["shared"].split(",")
-    assert len(json.dumps(answer)) <= MAX_ANSWER_BYTES
+    decision = authorizer(keys, tenants, None)(asking({"x-api-key": keys.create("acme", "ö" * 200)}))
+    fitting = decision["context"]["shared"].split(",")
+    assert len(json.dumps(decision)) <= MAX_ANSWER_BYTES
     assert MAX_SHARED < len(fitting) < 300
     assert fitting == [f"{model}=predict+read" for model in sorted(shared)][: len(fitting)]
 
@@ -164,10 +164,10 @@ def test_a_key_for_the_maximum_of_models_fits_and_has_no_shared_models(
         tenants.create(tenant)
     tenants.share("owner", "houses", "acme", "predictor")
     models = [f"{'m' * 29}{number:03}" for number in range(MAX_MODELS)]
-    answer = authorizer(keys, tenants, None)(asking({"x-api-key": keys.create("acme", models=models)}))
-    assert answer["context"]["models"].split(",") == models
-    assert "shared" not in answer["context"]  # such a key reaches no shared model
-    assert len(json.dumps(answer)) <= MAX_ANSWER_BYTES
+    decision = authorizer(keys, tenants, None)(asking({"x-api-key": keys.create("acme", models=models)}))
+    assert decision["context"]["models"].split(",") == models
+    assert "shared" not in decision["context"]  # such a key reaches no shared model
+    assert len(json.dumps(decision)) <= MAX_ANSWER_BYTES
     with pytest.raises(InputError, match="100 models, not 101"):
         keys.create("acme", models=[*models, "one-more"])
     with pytest.raises(InputError, match="200 characters"):
