@@ -19,7 +19,7 @@ from pipeline.contracts.errors import (
     TransientError,
     UnauthenticatedError,
 )
-from pipeline.contracts.object_keys import SMOKE_TEST, check_model, check_tenant
+from pipeline.contracts.object_keys import JWT_PREFIX, SMOKE_TEST, check_model, check_tenant
 from pipeline.contracts.paging.page import Page, collect, make_page
 from pipeline.contracts.ports import Item, PutRequest, Table, UpdateRequest
 from pipeline.contracts.table_keys import api_key_key, key_prefix_key, keys_of_tenant
@@ -108,7 +108,7 @@ class ApiKeys:
         Raises:
             InvalidUploadError: ``tenant`` or one of the models has no valid name.
             InputError: There is no such role, there are too many models, or the name is too long.
-            ForbiddenError: ``principal`` is reserved for the pipeline.
+            ForbiddenError: ``principal`` is reserved: for the pipeline, or for tokens.
             TransientError: Another writer was first.
         """
         check_tenant(tenant)
@@ -118,8 +118,8 @@ class ApiKeys:
             raise InputError(f"a key is limited to at most {MAX_MODELS} models, not {len(models)}")
         if len(principal) > _MAX_PRINCIPAL:
             raise InputError(f"the name of a key's holder has at most {_MAX_PRINCIPAL} characters")
-        if principal == SMOKE_TEST:
-            raise ForbiddenError(f"'{SMOKE_TEST}' is reserved for the pipeline: choose another name")
+        if principal == SMOKE_TEST or principal.startswith(JWT_PREFIX):
+            raise ForbiddenError(f"'{principal}' is reserved, as is any name that begins with '{JWT_PREFIX}'")
         key = f"md_{secrets.token_urlsafe(32)}"
         sha256, prefix = _sha256(key), key[:_PREFIX_LENGTH]
         pk, sk = api_key_key(sha256)

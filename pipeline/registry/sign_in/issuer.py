@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from pipeline.contracts.errors import ConfigurationError, InputError, UnauthenticatedError
-from pipeline.contracts.object_keys import check_model, check_tenant
+from pipeline.contracts.object_keys import JWT_PREFIX, check_model, check_tenant
 from pipeline.registry.api_keys import MAX_MODELS, Principal
 from pipeline.registry.roles import ROLES
 
@@ -73,7 +73,7 @@ class TokenIssuer:
         granted = self._roles(claims)
         return Principal(
             tenant=tenant,
-            principal=f"jwt:{subject}",  # the prefix separates it from names of API keys' holders
+            principal=f"{JWT_PREFIX}{subject}",
             permissions=tuple(sorted({permission for role in granted for permission in ROLES[role]})),
             models=self._models(claims, tenant),
         )

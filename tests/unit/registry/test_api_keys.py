@@ -260,6 +260,7 @@ def test_a_key_needs_a_valid_tenant(keys: ApiKeys, table: FakeTable, tenant: str
     assert table.listing("API-KEY") == []
 
 
-def test_no_key_may_have_the_principal_smoke_test(keys: ApiKeys) -> None:
-    with pytest.raises(ForbiddenError, match="smoke_test"):
-        keys.create("demo", "smoke_test")
+@pytest.mark.parametrize("principal", ["smoke_test", "jwt:alice"])
+def test_no_key_may_have_the_principal_of_the_pipeline_or_of_a_token(keys: ApiKeys, principal: str) -> None:
+    with pytest.raises(ForbiddenError, match=principal):
+        keys.create("demo", principal)
