@@ -85,18 +85,18 @@ def build_dataset(
         _select(frame, columns).write_parquet(files["test"])
         heights["test"] = frame.height
         if rows.is_whole:
-            test_warnings += _tell_shared(test.name, frame, files)
+            test_warnings += _warn_shared_rows(test.name, frame, files)
     hints = find_hints(schema)
     warnings = [
         *hints,
         *rows.warnings,
         *rejected.warnings,
         *schema.warnings,
-        *_tell_left_out(left_out),
-        *_tell_columns(rows, read, profiles),
+        *_warn_left_out(left_out),
+        *_warn_columns(rows, read, profiles),
         *read.warnings,
         *test_warnings,
-        *_tell_size(rows, read, sum(heights.values())),
+        *_warn_size(rows, read, sum(heights.values())),
     ]
     dataset = Dataset(
         columns=tuple(profiles),
@@ -252,7 +252,7 @@ def _select(frame: pl.DataFrame, columns: Sequence[str]) -> pl.DataFrame:
     return pl.DataFrame([frame[name] for name in columns])
 
 
-def _tell_shared(name: str, test: pl.DataFrame, files: Mapping[str, Path]) -> Iterator[str]:
+def _warn_shared_rows(name: str, test: pl.DataFrame, files: Mapping[str, Path]) -> Iterator[str]:
     learned = [pl.read_parquet(files[split]) for split in ("train", "validation")]
     # Dropped columns are only in the test file, and a clustering's target has no name.
     columns = [column for column in test.columns if column in learned[0].columns]
@@ -261,14 +261,14 @@ def _tell_shared(name: str, test: pl.DataFrame, files: Mapping[str, Path]) -> It
         yield f"{shared:,} of {counted(test.height, 'row')} of '{name}' are in the data too"
 
 
-def _tell_left_out(left_out: Sequence[LeftOut]) -> Iterator[str]:
+def _warn_left_out(left_out: Sequence[LeftOut]) -> Iterator[str]:
     """Warn about dropped columns that the user did not ask to drop."""
     dropped = [f"'{column.name}' ({column.reason})" for column in left_out if column.reason not in ASKED_REASONS]
     if dropped:
         yield f"{counted(len(dropped), 'column')} dropped: {listed(dropped, _MAX_LISTED, '; ')}"
 
 
-def _tell_columns(rows: TableRows, read: ReadRows, profiles: Sequence[ColumnProfile]) -> Iterator[str]:
+def _warn_columns(rows: TableRows, read: ReadRows, profiles: Sequence[ColumnProfile]) -> Iterator[str]:
     for column in read.schema.columns:
         yield from (f"{warning}{rows.by_sample}" for warning in column.warnings)
         if lost := read.tally.lost[column.name]:
@@ -281,7 +281,7 @@ def _tell_columns(rows: TableRows, read: ReadRows, profiles: Sequence[ColumnProf
             )
 
 
-def _tell_size(rows: TableRows, read: ReadRows, used: int) -> Iterator[str]:
+def _warn_size(rows: TableRows, read: ReadRows, used: int) -> Iterator[str]:
     if not rows.is_whole:
         yield (
             f"large data ({counted(read.tally.read, 'row')}): columns are inferred from a sample, rows are split by "

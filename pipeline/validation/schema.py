@@ -18,7 +18,7 @@ from pipeline.parsing.numbers import PLAIN
 from pipeline.validation.columns.casting import as_numbers, cast_column, count_lost
 from pipeline.validation.columns.cells import describe_markers, has_number_marker, strip_cells
 from pipeline.validation.columns.inferred import DecimalHint, InferredColumn
-from pipeline.validation.columns.likely_target import find_likely_target, tell_likely_target
+from pipeline.validation.columns.likely_target import find_likely_target, warn_likely_target
 from pipeline.validation.columns.numbers.fitting import as_finite, fit_numbers
 from pipeline.validation.columns.numbers.inference import decimal_evidence, infer_numbers
 from pipeline.validation.columns.several_targets import (
@@ -215,7 +215,7 @@ def infer_schema(rows: TableRows, spec: JobSpec) -> Schema:
         missing=missing,
         weight=infer_weight(sample[spec.weight], missing) if spec.weight else None,
         placing=placing,
-        warnings=(*tell_likely_target(name, likely), *(() if several else _tell_target(target, rows))),
+        warnings=(*warn_likely_target(name, likely), *(() if several else _warn_target(target, rows))),
         is_default_target=is_default,
         likely_target=likely,
         several=several,
@@ -240,7 +240,7 @@ def _infer_target(sample: pl.DataFrame, name: str, spec: JobSpec, task: Task | N
     return infer_target(raw, spec, task=task, decimal_hint=hint)
 
 
-def _tell_target(target: Target, rows: TableRows) -> Iterator[str]:
+def _warn_target(target: Target, rows: TableRows) -> Iterator[str]:
     yield from target.warnings
     if target.markers:
         yield f"the target '{target.rule.name}': {describe_markers(target.markers)}{rows.by_sample}"

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from pipeline.contracts.signature import Column
 from pipeline.validation.columns.target import Target
 
-__all__ = ["find_likely_target", "tell_likely_target"]
+__all__ = ["find_likely_target", "warn_likely_target"]
 
 _TARGET_NAMES = ("target", "label", "y", "class")  # most likely first
 
@@ -32,7 +32,7 @@ def find_likely_target(target: Target, names: Sequence[str], columns: Sequence[C
     return names[0] if categorical == [names[0]] and _is_quantity(target) else ""
 
 
-def tell_likely_target(name: str, likely: str) -> Iterator[str]:
+def warn_likely_target(name: str, likely: str) -> Iterator[str]:
     """Warn if the default target is probably not what the user meant."""
     if likely:
         reason = (

@@ -79,7 +79,7 @@ def name_columns(fields: Sequence[str]) -> NamedColumns:
         names=names,
         aliases=_find_aliases(fields, names),
         unnamed=frozenset(unnamed.values()) | exported,
-        warnings=(*_tell_unnamed(unnamed), *_tell_duplicates(fields, names, unnamed), *_tell_patterns(fields, names)),
+        warnings=(*_warn_unnamed(unnamed), *_warn_duplicates(fields, names, unnamed), *_warn_patterns(fields, names)),
     )
 
 
@@ -101,13 +101,13 @@ def _find_aliases(fields: Sequence[str], names: Sequence[str]) -> dict[str, tupl
     }
 
 
-def _tell_unnamed(unnamed: Mapping[int, str]) -> Iterator[str]:
+def _warn_unnamed(unnamed: Mapping[int, str]) -> Iterator[str]:
     if unnamed:
         shown = listed([f"{position} ('{name}')" for position, name in unnamed.items()], _MAX_LISTED)
         yield f"{counted(len(unnamed), 'column')} without a name in the header were named by position: {shown}"
 
 
-def _tell_duplicates(fields: Sequence[str], names: Sequence[str], unnamed: Mapping[int, str]) -> tuple[str, ...]:
+def _warn_duplicates(fields: Sequence[str], names: Sequence[str], unnamed: Mapping[int, str]) -> tuple[str, ...]:
     positions: dict[str, list[int]] = defaultdict(list)
     for position, written in enumerate(fields, 1):
         if position not in unnamed:
@@ -120,7 +120,7 @@ def _tell_duplicates(fields: Sequence[str], names: Sequence[str], unnamed: Mappi
     )[:_MAX_LISTED]
 
 
-def _tell_patterns(fields: Sequence[str], names: Sequence[str]) -> Iterator[str]:
+def _warn_patterns(fields: Sequence[str], names: Sequence[str]) -> Iterator[str]:
     changed = [
         f"'{written.strip()}' is renamed '{name}'"
         for written, name in zip(fields, names, strict=True)

@@ -147,7 +147,7 @@ def infer_target(raw: pl.Series, spec: JobSpec, *, task: Task | None = None, dec
         rule=rule,
         values=values,
         markers=Counter() if cells is raw else count_markers(raw, missing),
-        warnings=(*format_warnings, *_tell_task(rule, numbers, is_explicit=task is not None)),
+        warnings=(*format_warnings, *_warn_task(rule, numbers, is_explicit=task is not None)),
     )
     check_distinct(name, rule.task, values)
     return target
@@ -223,7 +223,7 @@ def _infer_task(numbers: pl.Series | None) -> Task:
     return "classification" if few and _whole(values) else "regression"
 
 
-def _tell_task(rule: TargetRule, numbers: pl.Series | None, *, is_explicit: bool) -> Sequence[str]:
+def _warn_task(rule: TargetRule, numbers: pl.Series | None, *, is_explicit: bool) -> Sequence[str]:
     if is_explicit or numbers is None or not _whole(values := numbers.drop_nulls()):
         return ()
     distinct = values.n_unique()

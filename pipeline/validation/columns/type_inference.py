@@ -124,7 +124,7 @@ def _infer_text(
         return dates
     values = cells.drop_nulls()
     counts = values.rename("value").value_counts(name="rows")
-    warnings = _tell_numbers(name, counts)
+    warnings = _warn_numbers(name, counts)
     if is_free_text(counts["value"], len(values)):
         return InferredColumn(column=Column(name=name, kind="text"), values=cells, warnings=warnings)
     # Numbers and truth values may have another type in later files.
@@ -132,7 +132,7 @@ def _infer_text(
     return InferredColumn(column=rule, values=as_text(cells, is_code=rule.is_code), warnings=warnings)
 
 
-def _tell_numbers(name: str, distinct: pl.DataFrame) -> tuple[str, ...]:
+def _warn_numbers(name: str, distinct: pl.DataFrame) -> tuple[str, ...]:
     """Warn that a column is not numeric although most of its values are numbers."""
     is_number = distinct["value"].cast(pl.Float64, strict=False).is_finite().fill_null(value=False)
     numbers, rows = int(distinct["rows"].filter(is_number).sum()), int(distinct["rows"].sum())

@@ -70,7 +70,7 @@ def read_test_rows(
     values, unseen = _read_target(raw, schema, targets, classes)
     test.rejected.add_dropped(values.is_null() & ~unseen, f"no value in the target '{schema.target_label}'")
     test.rejected.add_dropped(unseen, "a class of the target that no training row has")
-    labels = list(_tell_unseen(test, raw, unseen, schema.target, classes))
+    labels = list(_warn_unseen(test, raw, unseen, schema.target, classes))
     frame = pl.DataFrame({values.name: values for values in (*(values for values, _ in features), *targets, values)})
     if weight is not None:
         frame = frame.with_columns(_read_weight(test, raw, weight, schema))
@@ -155,7 +155,7 @@ def _read_target(
     return match_labels(raw[target.name], target, classes)
 
 
-def _tell_unseen(
+def _warn_unseen(
     test: CompanionTest, raw: pl.DataFrame, unseen: pl.Series, target: TargetRule, classes: Sequence[str]
 ) -> Iterator[str]:
     """Describe the labels without training rows, each with the most similar class."""

@@ -51,12 +51,12 @@ def _find_entities(schema: Schema) -> pl.Series | None:
         return None
     scores = target_scores(schema)
     signals = [(between_groups(scores, values), values) for values in _identifier_columns(schema)]
-    telling = [
+    significant = [
         (signal.explained, values)
         for signal, values in signals
         if signal.z >= _MIN_Z and signal.explained >= _MIN_SHARE
     ]
-    _, values = max(telling, key=lambda pair: pair[0], default=(0.0, None))
+    _, values = max(significant, key=lambda pair: pair[0], default=(0.0, None))
     return values
 
 

@@ -39,10 +39,10 @@ def hint_time_order(schema: Schema) -> Iterator[str]:
         _Candidate(_is_ordered(times), between_neighbors(scores, times), times.name)
         for times in islice(_times(schema), _MAX_TIMES)
     ]
-    telling = [candidate for candidate in candidates if _tells(candidate)]
-    if not telling:
+    significant = [candidate for candidate in candidates if _is_significant(candidate)]
+    if not significant:
         return
-    best = max(telling, key=lambda candidate: (candidate.is_ordered, candidate.signal.explained))
+    best = max(significant, key=lambda candidate: (candidate.is_ordered, candidate.signal.explained))
     yield (
         f"column '{best.name}' is a time, and rows that are close in time have similar targets: rows are split at "
         "random, so test rows have neighbors among the training rows. To predict later rows from earlier ones, add "
@@ -62,7 +62,7 @@ def _times(schema: Schema) -> Iterator[pl.Series]:
             yield values
 
 
-def _tells(candidate: _Candidate) -> bool:
+def _is_significant(candidate: _Candidate) -> bool:
     signal = candidate.signal
     if candidate.is_ordered:
         return signal.z >= _MIN_Z_ORDERED

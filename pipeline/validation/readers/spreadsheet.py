@@ -168,7 +168,7 @@ def _choose_sheet(
             break
     if best is None:
         raise UnreadableDatasetError(f"'{name}' holds no table: a sheet with a header and rows is expected")
-    return *best, tuple(_tell_choice(names, best[0].name))
+    return *best, tuple(_warn_unread_sheets(names, best[0].name))
 
 
 def _order_sheets(workbook: CalamineWorkbook) -> list[str]:
@@ -181,7 +181,7 @@ def _list_sheets(names: Sequence[str]) -> str:
     return listed([f"'{name}'" for name in names], _MAX_NAMED_SHEETS)
 
 
-def _tell_choice(names: Sequence[str], chosen: str) -> Iterator[str]:
+def _warn_unread_sheets(names: Sequence[str], chosen: str) -> Iterator[str]:
     if unread := [name for name in names if name != chosen]:
         yield (
             f"sheet '{chosen}' is read, the first with a table; {counted(len(unread), 'other sheet')} not: "

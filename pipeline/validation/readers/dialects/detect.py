@@ -22,12 +22,12 @@ from pipeline.validation.readers.dialects.header import (
 )
 from pipeline.validation.readers.dialects.layout import find_layout
 from pipeline.validation.readers.dialects.messages import (
-    tell_comments,
-    tell_delimiter,
-    tell_footer,
-    tell_repeated,
-    tell_start,
-    tell_units,
+    warn_comments,
+    warn_delimiter,
+    warn_footer,
+    warn_repeated_header,
+    warn_start,
+    warn_units,
 )
 from pipeline.validation.readers.dialects.records import TextLines, TextRow, read_head, split_line
 from pipeline.validation.readers.dialects.units import is_rule, is_unit_row
@@ -64,9 +64,9 @@ def detect_dialect(name: str, path: Path, start: int, *, delimiter: str | None, 
     _check_quotes(name, comments.records, table)
     warnings = (
         *(("line 1 names the delimiter (sep=) and was skipped",) if hint is not None else ()),
-        *tell_delimiter(separation, delimiter),
-        *tell_comments(comments, table),
-        *tell_start(comments, table, skipped),
+        *warn_delimiter(separation, delimiter),
+        *warn_comments(comments, table),
+        *warn_start(comments, table, skipped),
     )
     dialect = _complete(path, head, separation, comments, table, options)
     return replace(dialect, warnings=warnings + dialect.warnings)
@@ -126,7 +126,12 @@ def _complete(  # noqa: PLR0913, PLR0917 - what was read and what was found in i
         index_field=layout.index_field,
         units=units.cells or () if units else (),
         padded_quotes=separation.padded_quotes,
-        warnings=(*tell_units(rows[:described]), *layout.warnings, *tell_repeated(repeated), *tell_footer(footer)),
+        warnings=(
+            *warn_units(rows[:described]),
+            *layout.warnings,
+            *warn_repeated_header(repeated),
+            *warn_footer(footer),
+        ),
     )
 
 

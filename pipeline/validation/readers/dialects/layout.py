@@ -32,7 +32,7 @@ def find_layout(header: Sequence[str], rows: Sequence[TextRow], width: int) -> L
         return Layout(
             fields=tuple(f"column_{position}" for position in range(1, width - extra + 1)),
             extra_fields=extra,
-            warnings=tuple(_tell_extra(extra)),
+            warnings=tuple(_warn_extra_fields(extra)),
         )
     fields = list(header)
     while table and len(fields) > width and not fields[-1].strip():
@@ -41,7 +41,7 @@ def find_layout(header: Sequence[str], rows: Sequence[TextRow], width: int) -> L
     if missing <= 0 or not table:
         return Layout(fields=tuple(fields))
     if _count_empty(table, width) >= missing:
-        return Layout(fields=tuple(fields), extra_fields=missing, warnings=tuple(_tell_extra(missing)))
+        return Layout(fields=tuple(fields), extra_fields=missing, warnings=tuple(_warn_extra_fields(missing)))
     if missing == 1 and _are_row_names([row[0] for row in table]) and not _cuts_text(rows, width):
         warning = "rows have one field more than the header: the first is read as the row's name"
         return Layout(fields=tuple(fields), index_field=True, warnings=(warning,))
@@ -73,6 +73,6 @@ def _cuts_text(rows: Sequence[TextRow], width: int) -> bool:
     return bool(table) and (opened or (any(padded) and not all(padded)))
 
 
-def _tell_extra(extra: int) -> Iterator[str]:
+def _warn_extra_fields(extra: int) -> Iterator[str]:
     if extra:
         yield f"rows end with {counted(extra, 'empty field')} that the header lacks: ignored"

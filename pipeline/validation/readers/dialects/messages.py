@@ -12,7 +12,7 @@ from pipeline.validation.readers.dialects.header import TableStart
 from pipeline.validation.readers.dialects.records import TextRow
 from pipeline.validation.words import counted, listed
 
-__all__ = ["tell_comments", "tell_delimiter", "tell_footer", "tell_repeated", "tell_start", "tell_units"]
+__all__ = ["warn_comments", "warn_delimiter", "warn_footer", "warn_repeated_header", "warn_start", "warn_units"]
 
 
 def _name_lines(lines: Sequence[int]) -> str:
@@ -27,20 +27,20 @@ def _name_lines(lines: Sequence[int]) -> str:
     return f"lines {', '.join(shown[:-1])} and {shown[-1]}"
 
 
-def tell_delimiter(separation: Separation, promised: str | None) -> Iterator[str]:
+def warn_delimiter(separation: Separation, promised: str | None) -> Iterator[str]:
     """Warn if the delimiter is not ``promised``, the one that the file's name implies."""
     if promised and separation.delimiter != promised:
         yield "the fields are not separated by tabs, as the file's name says: another delimiter was detected"
 
 
-def tell_comments(comments: Comments, table: TableStart) -> Iterator[str]:
+def warn_comments(comments: Comments, table: TableStart) -> Iterator[str]:
     """Warn about skipped comment lines, except one that is the header."""
     header = table.header.line if table.header else 0
     if lines := [line for line in comments.lines if line != header]:
         yield f"{counted(len(lines), 'comment line')} ({comments.prefix}) skipped: {_name_lines(lines)}"
 
 
-def tell_start(comments: Comments, table: TableStart, skipped: TextRow | None) -> Iterator[str]:
+def warn_start(comments: Comments, table: TableStart, skipped: TextRow | None) -> Iterator[str]:
     """Warn about lines before the table, a ``skipped`` line of names, and a missing header."""
     records = comments.records
     above = [record for record in records[: table.first] if record not in (table.header, skipped)]
@@ -56,20 +56,20 @@ def tell_start(comments: Comments, table: TableStart, skipped: TextRow | None) -
         yield f"the file has no header (line {first.line} is read as data): columns are named by position"
 
 
-def tell_units(units: Sequence[TextRow]) -> Iterator[str]:
+def warn_units(units: Sequence[TextRow]) -> Iterator[str]:
     """Warn about skipped lines of units below the header."""
     if units:
         lines = _name_lines([record.line for record in units])
         yield f"{lines} skipped: units, types, descriptions or a ruler, not values"
 
 
-def tell_repeated(lines: tuple[int, ...] | None) -> Iterator[str]:
+def warn_repeated_header(lines: tuple[int, ...] | None) -> Iterator[str]:
     """Warn about ``lines`` that repeat the header; None: there are none."""
     if lines is not None:
         yield f"the header is repeated among the rows{' on ' + _name_lines(lines) if lines else ''}: skipped there"
 
 
-def tell_footer(footer: Footer | None) -> Iterator[str]:
+def warn_footer(footer: Footer | None) -> Iterator[str]:
     """Warn about a skipped footer."""
     if footer is None or not footer.count:
         return

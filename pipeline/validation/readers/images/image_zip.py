@@ -54,11 +54,11 @@ def read_image_folders(name: str, path: Path, rejected: RejectedRows, fixed_size
         pixels = pixels[..., :1]
     resized = sum((look.height, look.width) != size[:2] for look in images.values())
     return Images(
-        pixels=pixels, labels=labels, warnings=(*_tell_resized(resized, len(images), size), *skipped_warnings)
+        pixels=pixels, labels=labels, warnings=(*_warn_resized(resized, len(images), size), *skipped_warnings)
     )
 
 
-def _tell_resized(resized: int, images: int, size: tuple[int, ...]) -> Iterator[str]:
+def _warn_resized(resized: int, images: int, size: tuple[int, ...]) -> Iterator[str]:
     if resized:
         yield f"{resized:,} of {counted(images, 'image')} resized to {size[0]} x {size[1]} pixels (height x width)"
 
