@@ -17,7 +17,7 @@ __all__ = ["describe"]
 
 _MAX_REJECTED = 100  # maximum rejected rows in the report
 _EXAMPLES = 3
-_LOOK = 1_000  # rows from which examples are taken
+_EXAMPLE_ROWS = 1_000  # rows from which examples are taken
 _MAX_EXAMPLE = 40  # characters of an example
 
 
@@ -79,6 +79,6 @@ def _columns(rows: TableRows, prepared: PreparedFiles) -> list[dict[str, Any]]:
 def _examples(column: pl.Series) -> list[str]:
     if column.dtype == pl.Binary or column.dtype.is_nested():
         return []
-    values = dict.fromkeys(column.drop_nulls().head(_LOOK).to_list())
+    values = dict.fromkeys(column.drop_nulls().head(_EXAMPLE_ROWS).to_list())
     texts = map(str, list(values)[:_EXAMPLES])
     return [text if len(text) <= _MAX_EXAMPLE else f"{text[: _MAX_EXAMPLE - 1]}…" for text in texts]

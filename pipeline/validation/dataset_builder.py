@@ -73,8 +73,8 @@ def build_dataset(
     check_rows(sum(heights.values()), rejected)
     _check_heights(heights, has_test=test is not None)
     _check_varies(read, classes)
-    profiles, untold = _profile(read, is_keyed=rows.is_keyed)
-    left_out = (*schema.left_out, *untold)
+    profiles, unusable = _profile(read, is_keyed=rows.is_keyed)
+    left_out = (*schema.left_out, *unusable)
     _check_usable(profiles, left_out, schema.target_label)
     columns = [*(profile.name for profile in profiles), *schema.target_names, *filter(None, [schema.spec.weight])]
     files = _write(read, columns, classes, workdir)
@@ -84,7 +84,7 @@ def build_dataset(
         frame, test_warnings = read_test_rows(test, schema, classes, optional)
         _select(frame, columns).write_parquet(files["test"])
         heights["test"] = frame.height
-        if rows.is_whole:
+        if rows.is_in_memory:
             test_warnings += _warn_shared_rows(test.name, frame, files)
     hints = find_hints(schema)
     warnings = [
@@ -184,7 +184,7 @@ def _check_varies(read: ReadRows, classes: tuple[str, ...]) -> None:
     if len(classes) > 1 or read.statistics is not None:
         return
     for name in read.schema.target_names:
-        if pl.concat([frame[name] for frame in read.held["train"]]).n_unique() < 2:
+        if pl.concat([frame[name] for frame in read.splits["train"]]).n_unique() < 2:
             raise InvalidTargetError(
                 f"the target '{name}' is constant in the training rows: at least two different values are expected "
                 "there; another split may have them"
@@ -196,7 +196,7 @@ def _profile(read: ReadRows, *, is_keyed: bool) -> tuple[list[ColumnProfile], li
     if read.statistics is not None:
         profiles, left_out = read.statistics.profiles()
     else:
-        (train,) = read.held["train"]
+        (train,) = read.splits["train"]
         profiles, left_out = profile_in_threads(
             lambda column: profile_column(column.column, train[column.name]), read.schema.columns
         )
@@ -218,7 +218,7 @@ def _write(read: ReadRows, columns: Sequence[str], classes: tuple[str, ...], wor
     """Write the files of the splits with ``columns`` and, if there are ``classes``, only the rows of these classes."""
     files = {split: workdir / f"{split}.parquet" for split in SPLITS}
     has_others = {label for _, label in read.tally.classes} != {*classes}  # otherwise filtering would copy all rows
-    for split, frames in read.held.items():
+    for split, frames in read.splits.items():
         frame = pl.concat(frames)
         hidden = [] if split == "test" else _list_hidden(frame.columns, columns)
         if has_others:
@@ -282,7 +282,7 @@ def _warn_columns(rows: TableRows, read: ReadRows, profiles: Sequence[ColumnProf
 
 
 def _warn_size(rows: TableRows, read: ReadRows, used: int) -> Iterator[str]:
-    if not rows.is_whole:
+    if not rows.is_in_memory:
         yield (
             f"large data ({counted(read.tally.read, 'row')}): columns are inferred from a sample, rows are split by "
             "their hash, numbers of distinct values are estimates, and medians are those of a sample"

@@ -85,7 +85,7 @@ def prepare(  # noqa: PLR0913 - the rows, and how they are processed
         DatasetError: The data cannot be learned; the subclass says why.
         InvalidJobSpecError: A column of ``spec`` does not exist, or does not fit its use.
     """
-    if rows.is_whole:
+    if rows.is_in_memory:
         check_rows(rows.sample.height, rejected)
     schema = infer_schema(rows, spec)
     read = _read_all(rows, schema, rejected, workdir, has_test=test is not None)
@@ -98,14 +98,14 @@ def prepare(  # noqa: PLR0913 - the rows, and how they are processed
 
 
 def _read_all(rows: TableRows, schema: Schema, rejected: RejectedRows, workdir: Path, *, has_test: bool) -> ReadRows:
-    if rows.is_whole:
+    if rows.is_in_memory:
         exact = ExactSplitter(spec=schema.spec, target=schema.target, has_test=has_test)
         work = _Work(schema=schema, splitter=exact, statistics=None, rejected=rejected)
         batch = _read_frame(rows.sample, 0, work, rejected)
         return ReadRows(
             schema=schema,
             tally=batch.tally,
-            held={split: [batch.splits[split]] for split in SPLITS},
+            splits={split: [batch.splits[split]] for split in SPLITS},
             rejected=rejected,
             warnings=tuple(batch.warnings),
         )
@@ -117,7 +117,7 @@ def _read_batches(rows: TableRows, schema: Schema, rejected: RejectedRows, train
     tally, statistics = Tally(), Statistics(schema.columns, rows.expected)
     splitter = HashSplitter.plan(schema, rows.expected, has_test=has_test)
     work = _Work(schema=schema, splitter=splitter, statistics=statistics, rejected=rejected)
-    held: dict[str, list[pl.DataFrame]] = {"validation": [], "test": []}
+    held_out: dict[str, list[pl.DataFrame]] = {"validation": [], "test": []}
     refused: list[ModeldropError] = []
 
     def produce(
@@ -129,7 +129,7 @@ def _read_batches(rows: TableRows, schema: Schema, rejected: RejectedRows, train
                 assert batch.statistics is not None, "they are of each batch"
                 statistics.add(batch.statistics)
                 rejected.absorb(batch.rejected)
-                for split, frames in held.items():
+                for split, frames in held_out.items():
                     frames.append(batch.splits[split])
                 _check_distinct_so_far(tally, schema)
                 yield batch.splits["train"]
@@ -142,7 +142,7 @@ def _read_batches(rows: TableRows, schema: Schema, rejected: RejectedRows, train
     register_io_source(produce, schema=hidden.schema).sink_parquet(train, compression="snappy", statistics=False)
     if refused:
         raise refused[0]
-    return ReadRows(schema=schema, tally=tally, held=held, train=train, statistics=statistics, rejected=rejected)
+    return ReadRows(schema=schema, tally=tally, splits=held_out, train=train, statistics=statistics, rejected=rejected)
 
 
 def _in_threads(rows: TableRows, work: _Work) -> Iterator[_ReadBatch]:

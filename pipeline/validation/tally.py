@@ -51,13 +51,13 @@ class Tally:
 class ReadRows:
     """All rows, read by ``schema``.
 
-    ``held`` has the rows by split. Training rows that came in batches are in the file ``train`` instead, with their
+    ``splits`` has the rows by split. Training rows that came in batches are in the file ``train`` instead, with their
     ``statistics``; both are None if all rows are in memory.
     """
 
     schema: Schema
     tally: Tally
-    held: Mapping[str, Sequence[pl.DataFrame]]
+    splits: Mapping[str, Sequence[pl.DataFrame]]
     rejected: RejectedRows
     train: Path | None = None
     statistics: Statistics | None = None

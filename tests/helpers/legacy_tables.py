@@ -236,7 +236,7 @@ def main() -> None:
     for language, codecs in ENCODINGS.items():
         for codec in codecs:
             for table in make_tables(language, codec, 50):
-                ours = detect_encoding(table.data, is_whole=True)
+                ours = detect_encoding(table.data, is_complete=True)
                 normalized = charset_normalizer.from_bytes(table.data).best()
                 readings = {
                     "ours": ours.codec if ours else None,

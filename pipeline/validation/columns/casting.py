@@ -17,7 +17,7 @@ __all__ = ["as_flags", "as_numbers", "as_text", "cast_column", "count_lost"]
 
 _INTEGERS = 2.0**63  # bound of 64-bit integers; larger floats are written with an exponent
 _TRUTH_WORDS = ("True", "TRUE", "False", "FALSE")  # JSON has true and false
-_WHOLE_NUMBER = r"^([+-]?\d+)\.0*$"
+_INTEGER = r"^([+-]?\d+)\.0*$"
 
 
 def cast_column(raw: pl.Series, column: Column, missing: Set[str] = MISSING) -> pl.Series:
@@ -78,7 +78,7 @@ def as_text(cells: pl.Series, *, is_code: bool = False) -> pl.Series:
     if not is_code:
         return text
     words = text.is_in(list(_TRUTH_WORDS))
-    text = text.str.replace(_WHOLE_NUMBER, "$1")
+    text = text.str.replace(_INTEGER, "$1")
     return text.zip_with(~words, text.str.to_lowercase()) if words.any() else text
 
 

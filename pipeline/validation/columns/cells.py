@@ -21,7 +21,7 @@ __all__ = [
     "strip_text",
 ]
 
-_REPEATS_LOOK = 1000  # sampled values: if most of them repeat, those of the whole column are assumed to repeat
+_REPEATS_SAMPLE = 1000  # sampled values: if most of them repeat, those of the whole column are assumed to repeat
 
 
 def strip_cells(column: pl.Series, missing: Set[str] = MISSING) -> pl.Series:
@@ -86,7 +86,7 @@ def strip_text(text: pl.Series) -> pl.Series:
 
 def _is_stripped(text: pl.Series, missing: Set[str]) -> bool:
     """Return whether the texts are stripped already; also False if few texts repeat, since the check is then slow."""
-    if text.head(_REPEATS_LOOK).n_unique() > _REPEATS_LOOK // 2:
+    if text.head(_REPEATS_SAMPLE).n_unique() > _REPEATS_SAMPLE // 2:
         return False
     values = text.unique()
     return _without_markers(strip_text(values), missing).equals(values, null_equal=True)

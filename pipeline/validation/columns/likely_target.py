@@ -46,4 +46,4 @@ def warn_likely_target(name: str, likely: str) -> Iterator[str]:
 
 def _is_quantity(target: Target) -> bool:
     """Return whether the values are numbers with more than two distinct values."""
-    return target.task == "regression" or (target.rule.is_whole and target.values.n_unique() > 2)
+    return target.task == "regression" or (target.rule.has_integer_labels and target.values.n_unique() > 2)

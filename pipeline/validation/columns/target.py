@@ -35,22 +35,22 @@ __all__ = [
 
 _MAX_NUMBER_CLASSES = 10  # maximum distinct integers that are labels if no task is set
 _MIN_NUMBER_ROWS = 5  # minimum mean of rows per such label
-_TOLD_NUMBERS = 100  # maximum distinct integers for which a warning names the other task
+_MAX_WARNED_NUMBERS = 100  # maximum distinct integers for which a warning names the other task
 _MIN_MARKER_CLASS = 0.05  # minimum fraction of rows with a missing marker for it to be a class
 _LARGEST = 3.4e38  # largest number in float32
 _EXACT_FLOAT64 = 2**53
-_WHOLE_LABEL = r"^(?:0|-?[1-9][0-9]*)$"  # integers in the form that str() writes
+_INTEGER_LABEL = r"^(?:0|-?[1-9][0-9]*)$"  # integers in the form that str() writes
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TargetRule:
-    """Rule by which cells of the target are read. ``is_whole``: all labels are integers, so 1.0 is the label 1."""
+    """Rule by which cells of the target are read. ``has_integer_labels``: 1.0 is read as the label 1."""
 
     name: str
     task: Task
     missing: frozenset[str] = MISSING
     number_format: NumberFormat = PLAIN
-    is_whole: bool = False
+    has_integer_labels: bool = False
 
     def cast(self, raw: pl.Series) -> pl.Series:
         """Cast the target: String for classification, Float64 for regression; null if there is no value."""
@@ -58,7 +58,7 @@ class TargetRule:
         if self.task == "regression":
             return self._numbers(cells)
         text = as_text(cells)
-        if not self.is_whole:
+        if not self.has_integer_labels:
             return text
         numbers = self._numbers(cells)
         integers = numbers.set(numbers != numbers.floor(), None).cast(pl.Int64, strict=False).cast(pl.String)
@@ -142,7 +142,7 @@ def infer_target(raw: pl.Series, spec: JobSpec, *, task: Task | None = None, dec
         _check_logarithms(spec.metric, values)
     else:
         values = _labels(cells, numbers)
-        rule = replace(rule, is_whole=bool(values.drop_nulls().str.contains(_WHOLE_LABEL).all()))
+        rule = replace(rule, has_integer_labels=bool(values.drop_nulls().str.contains(_INTEGER_LABEL).all()))
     target = Target(
         rule=rule,
         values=values,
@@ -220,14 +220,14 @@ def _infer_task(numbers: pl.Series | None) -> Task:
     values = numbers.drop_nulls()
     distinct = values.n_unique()
     few = distinct <= _MAX_NUMBER_CLASSES and len(values) >= distinct * _MIN_NUMBER_ROWS
-    return "classification" if few and _whole(values) else "regression"
+    return "classification" if few and _are_integers(values) else "regression"
 
 
 def _warn_task(rule: TargetRule, numbers: pl.Series | None, *, is_explicit: bool) -> Sequence[str]:
-    if is_explicit or numbers is None or not _whole(values := numbers.drop_nulls()):
+    if is_explicit or numbers is None or not _are_integers(values := numbers.drop_nulls()):
         return ()
     distinct = values.n_unique()
-    if not 2 < distinct <= _TOLD_NUMBERS:
+    if not 2 < distinct <= _MAX_WARNED_NUMBERS:
         return ()
     described = f"the target '{rule.name}' has {distinct} distinct whole numbers"
     if rule.task == "regression":
@@ -278,7 +278,7 @@ def _labels(cells: pl.Series, numbers: pl.Series | None) -> pl.Series:
     if numbers is None:
         return as_text(cells)
     values = numbers.drop_nulls()
-    if not _whole(values):
+    if not _are_integers(values):
         raise InvalidTargetError(
             f"task classification: the target '{cells.name}' holds numbers with fractions; text or whole numbers are "
             "expected, or task regression"
@@ -291,5 +291,5 @@ def _labels(cells: pl.Series, numbers: pl.Series | None) -> pl.Series:
     return integers.zip_with(numbers.is_not_null(), cells)
 
 
-def _whole(values: pl.Series) -> bool:
+def _are_integers(values: pl.Series) -> bool:
     return bool((values == values.floor()).all() and values.abs().le(_EXACT_FLOAT64).all())

@@ -30,7 +30,7 @@ from pipeline.validation.columns.text_kinds import is_free_text
 
 __all__ = ["infer_column", "infer_unnamed_column"]
 
-_LOOK = 100  # values that are checked before all values are
+_HEAD_VALUES = 100  # values that are checked before all values are
 _MIN_NUMBERS = 0.5  # minimum fraction of numbers for a warning that the column is read as text
 _MAX_SHOWN = 40  # characters of a value in a message
 _TYPED = r"^(?:[+-]?[0-9]+(?:\.0*)?|True|TRUE|true|False|FALSE|false)$"
@@ -75,7 +75,7 @@ def _plain_numbers(column: pl.Series) -> pl.Series | None:
     """Return the numbers if every cell is a plain number; else None."""
     if column.dtype != pl.String:
         return None
-    head = column.head(_LOOK)
+    head = column.head(_HEAD_VALUES)
     if head.cast(pl.Float64, strict=False).null_count() > head.null_count() or head.null_count() == len(head):
         return None
     inferred = infer_numbers(column)
@@ -146,7 +146,7 @@ def _warn_numbers(name: str, distinct: pl.DataFrame) -> tuple[str, ...]:
 
 
 def _flags(cells: pl.Series) -> pl.Series | None:
-    if not set(cells.drop_nulls().head(_LOOK).str.to_lowercase()) <= TRUE | FALSE:
+    if not set(cells.drop_nulls().head(_HEAD_VALUES).str.to_lowercase()) <= TRUE | FALSE:
         return None
     words = cells.drop_nulls().unique()
     lowered = words.str.to_lowercase()

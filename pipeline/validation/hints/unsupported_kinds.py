@@ -13,7 +13,7 @@ from pipeline.validation.schema import Schema
 __all__ = ["hint_ranking", "hint_survival"]
 
 _EVENTS = frozenset({"event", "censored", "censor", "censoring", "cens", "dead", "death", "died", "deceased", "fustat"})
-_EVENTS_BESIDE_TIME = _EVENTS | {"status", "observed", "failed", "failure", "relapse", "recurrence"}
+_EVENTS_WITH_TIME = _EVENTS | {"status", "observed", "failed", "failure", "relapse", "recurrence"}
 _DURATIONS = frozenset({"time", "survival", "duration", "futime", "stime", "followup", "lifetime", "os", "pfs", "tte"})
 _UNITS = frozenset({"days", "weeks", "months", "years", "hours", "follow", "up", "to", "in", "until", "event", "time"})
 _QUERIES = frozenset({"qid", "query", "queryid", "srch", "search", "impression", "request"})
@@ -36,10 +36,10 @@ def hint_survival(schema: Schema) -> Iterator[str]:
     if not events or not duration:
         return
     event = events[0]
-    learned, leaking = (duration, event) if name == duration else (event, duration)
+    target, leaking = (duration, event) if name == duration else (event, duration)
     yield (
         f"columns '{duration}' and '{event}' look like survival data (a duration, and whether it ended with the event "
-        f"or was censored): survival models are not supported. '{learned}' is learned as a {schema.task} that ignores "
+        f"or was censored): survival models are not supported. '{target}' is learned as a {schema.task} that ignores "
         f"censoring, and '{leaking}', which is not known before the end, is a feature: add "
         f"`drop: [{yaml_name(leaking)}]` to train.yaml"
     )
@@ -48,7 +48,7 @@ def hint_survival(schema: Schema) -> Iterator[str]:
 def hint_ranking(schema: Schema) -> Iterator[str]:
     """Warn that relevance grades are learned row by row, and that rows of a query belong in one split."""
     values = schema.target_values
-    is_graded = name_words(schema.target.name) & _GRADES and values.n_unique() <= _MAX_GRADES and _is_whole(values)
+    is_graded = name_words(schema.target.name) & _GRADES and values.n_unique() <= _MAX_GRADES and _are_integers(values)
     queries = [column.name for column in _query_columns(schema)] if is_graded else []
     queries += [schema.spec.split.column] if is_graded and _is_split_by_query(schema) else []  # type: ignore[list-item]
     if not queries:
@@ -92,10 +92,10 @@ def _is_time_column(column: InferredColumn) -> bool:
 def _is_event(name: str, values: pl.Series, duration: str) -> bool:
     """Return whether a column of two values flags an event; ``duration`` is the column of its time; empty: none."""
     words = name_words(name)
-    events = _EVENTS_BESIDE_TIME if name_words(duration) & _DURATIONS else _EVENTS
+    events = _EVENTS_WITH_TIME if name_words(duration) & _DURATIONS else _EVENTS
     return bool(words & events) and values.drop_nulls().n_unique() == 2
 
 
-def _is_whole(values: pl.Series) -> bool:
+def _are_integers(values: pl.Series) -> bool:
     numbers = values.drop_nulls().cast(pl.Float64, strict=False)
     return numbers.null_count() == 0 and bool((numbers == numbers.floor()).all())

@@ -64,14 +64,14 @@ class TableRows:
     warnings: tuple[str, ...] = ()
 
     @property
-    def is_whole(self) -> bool:
+    def is_in_memory(self) -> bool:
         """Return whether all rows are in memory."""
         return self.batches is None
 
     @property
     def by_sample(self) -> str:
         """Return the end of a warning that is based on a sample; empty if all rows are in memory."""
-        return "" if self.is_whole else f" (by a sample of {self.sample.height:,} rows)"
+        return "" if self.is_in_memory else f" (by a sample of {self.sample.height:,} rows)"
 
 
 def open_rows(  # noqa: PLR0913 - a source, and limits of the machine

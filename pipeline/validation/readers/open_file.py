@@ -27,7 +27,7 @@ from pipeline.validation.rejected_rows import RejectedRows
 
 __all__ = ["open_file"]
 
-_LOOK_BYTES = 64 << 10
+_HEAD_BYTES = 64 << 10
 
 
 def open_file(  # noqa: PLR0913 - the arguments of open_rows
@@ -76,12 +76,12 @@ def open_file(  # noqa: PLR0913 - the arguments of open_rows
 
 
 def _is_blank(path: Path, *, is_gzip: bool) -> bool:
-    if path.stat().st_size > _LOOK_BYTES:
+    if path.stat().st_size > _HEAD_BYTES:
         return False
     data = path.read_bytes()
     if is_gzip:
         try:
-            data = zlib.decompressobj(zlib.MAX_WBITS | 16).decompress(data, _LOOK_BYTES)
+            data = zlib.decompressobj(zlib.MAX_WBITS | 16).decompress(data, _HEAD_BYTES)
         except zlib.error:
             return False
     return not data.removeprefix(codecs.BOM_UTF8).strip()
@@ -93,10 +93,10 @@ def _encoding(file: File, options: ReadOptions) -> str:
         return options.encoding
     with gzip.open(file.path) if file.form.gzipped else file.path.open("rb") as opened:
         try:
-            head = opened.read(_LOOK_BYTES)
+            head = opened.read(_HEAD_BYTES)
         except (OSError, EOFError, zlib.error):  # a damaged gzip file is reported when it is unpacked
             return options.encoding
-    detected = detect_encoding(head, is_whole=len(head) < _LOOK_BYTES)
+    detected = detect_encoding(head, is_complete=len(head) < _HEAD_BYTES)
     return "" if detected and (detected.has_mark or detected.codec == UTF_8.codec) else options.encoding
 
 
@@ -104,7 +104,7 @@ def _is_json(text: PlainText) -> bool:
     """Return whether the first line is a JSON object, whatever the file's name."""
     with text.path.open("rb") as file:
         file.seek(text.start)
-        line = file.readline(_LOOK_BYTES)
+        line = file.readline(_HEAD_BYTES)
     return line.lstrip().startswith(b'{"') and parse_object(line) is not None
 
 

@@ -60,7 +60,7 @@ def test_a_file_with_a_few_lines_in_another_encoding_is_detected_as_utf_8(tmp_pa
 def test_a_character_cut_by_the_end_of_the_sample_does_not_change_the_encoding():
     head = (_CITIES * 50).encode()
     for size in range(len(head) - 60, len(head)):
-        assert detect_encoding(head[:size], is_whole=False).codec == "utf-8"
+        assert detect_encoding(head[:size], is_complete=False).codec == "utf-8"
 
 
 def test_windows_1252_with_few_accents_is_not_taken_for_broken_utf_8(tmp_path):
@@ -118,7 +118,7 @@ def test_tables_are_read_in_the_encodings_of_their_language(language):
     tables = [table for codec in ENCODINGS[language] for table in make_tables(language, codec, 6, seed=1)]
     clear = [table for table in tables if table.high_words >= (3 if language in WESTERN else 10)]
     for table in clear:
-        encoding = detect_encoding(table.data, is_whole=True)
+        encoding = detect_encoding(table.data, is_complete=True)
         assert is_read_right(table, encoding and encoding.codec), (table.codec, encoding)
 
 
@@ -149,7 +149,7 @@ def test_the_euro_sign_of_iso_8859_15_is_read(tmp_path, text):
 @pytest.mark.parametrize("change", [str.upper, str.lower, str.title])
 def test_cyrillic_is_recognized_in_each_case(codec, change):
     text = change("".join(f"{city},1\n" for city in ("москва", "тверь", "казань", "омск", "самара", "воронеж")))
-    encoding = detect_encoding(text.encode(codec), is_whole=True)
+    encoding = detect_encoding(text.encode(codec), is_complete=True)
     assert text.encode(codec).decode(encoding.codec) == text
 
 
@@ -376,6 +376,6 @@ def test_any_bytes_are_repaired_line_by_line(pieces):
 
 
 @given(st.binary(max_size=60), st.booleans())
-def test_detection_returns_a_known_encoding_or_none_for_any_bytes(data, is_whole):
-    encoding = detect_encoding(data, is_whole=is_whole)
+def test_detection_returns_a_known_encoding_or_none_for_any_bytes(data, is_complete):
+    encoding = detect_encoding(data, is_complete=is_complete)
     assert encoding is None or "".encode(encoding.codec) is not None

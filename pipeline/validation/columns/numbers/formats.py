@@ -165,8 +165,8 @@ def _find_shared_unit(units: Counter[str]) -> NumberFormat | None:
     if not _is_dominant(names) or any(map(_IS_DATE.search, units)):
         return None
     dominant = names.most_common(1)[0][0]
-    alike = sorted(unit for unit in units if _unit_name(unit) == dominant)
-    return None if _differ_in_prefix(alike) else NumberFormat(units=tuple(alike))
+    members = sorted(unit for unit in units if _unit_name(unit) == dominant)
+    return None if _differ_in_prefix(members) else NumberFormat(units=tuple(members))
 
 
 def _are_magnitudes(units: Counter[str], *, bare: float, currencies: Counter[str]) -> bool:

@@ -29,7 +29,7 @@ _MIN_VALUES_FOR_STRAY = 20  # minimum number of values of which one may be somet
 _MAX_WORD_SHARE = 0.05  # maximum fraction of one word, such as "on request", for an unknown number
 _MIN_DISTINCT_FOR_WORD = 20  # minimum distinct numbers in a column with such a word
 _MAX_CODES_SHARE = 0.01  # maximum fraction of values such as 007, which lose their zeros as numbers
-_LOOK = 100  # values that are checked before all values are
+_HEAD_VALUES = 100  # values that are checked before all values are
 _SAMPLE = 2000  # values sampled evenly over the column
 _SAMPLE_DISTINCT = 200
 _MIN_SAMPLE_NUMBERS = 0.5
@@ -68,7 +68,7 @@ def infer_numbers(text: pl.Series, *, decimal_hint: Literal["", ".", ","] = "") 
         The numbers and their format, or None for a column of anything else: words, dates, codes such as 007, telephone
         numbers, addresses, numbers with different units.
     """
-    head = text.head(_LOOK)
+    head = text.head(_HEAD_VALUES)
     if _are_plain(head, head.cast(pl.Float64, strict=False)):
         numbers = text.cast(pl.Float64, strict=False)
         if _are_plain(text, numbers):
@@ -131,7 +131,7 @@ def _infer_plain(
 
 def _is_ambiguous(text: pl.Series, numbers: pl.Series) -> bool:
     """Return whether there is a number such as 1.299, and no number proves that the point is a decimal point."""
-    if not text.head(_LOOK).str.contains(_NO_PROOF).all():
+    if not text.head(_HEAD_VALUES).str.contains(_NO_PROOF).all():
         return False
     suspects = (numbers.abs() < 1000) & (text.str.len_bytes() >= len("1.299"))
     if not suspects.any() or not text.str.contains(_NO_PROOF).all():
@@ -141,7 +141,7 @@ def _is_ambiguous(text: pl.Series, numbers: pl.Series) -> bool:
 
 def _is_layout(text: pl.Series) -> bool:
     """Return whether all texts are telephone numbers, addresses, or others that only look like numbers."""
-    first = text.head(_LOOK).drop_nulls().head(1).to_list()
+    first = text.head(_HEAD_VALUES).drop_nulls().head(1).to_list()
     if first and not _LAYOUT.search(first[0]):
         return False
     return any(text.str.contains(layout).all() for layout in _LAYOUTS)

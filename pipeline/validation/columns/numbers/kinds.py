@@ -41,7 +41,7 @@ _MAX_ROUND_SHARE = 0.5  # maximum fraction of codes that are multiples of 100: a
 _STEPS = 1_000  # float32 steps per standard deviation; fewer lose signal
 _MANY_STEPS = 100_000  # float32 steps per standard deviation; with more, few distinct values become equal
 _MAX_LOST_SHARE = 0.02  # maximum fraction of distinct values that become equal in float32
-_LOOK_ROWS = 20_000
+_SAMPLE_ROWS = 20_000
 _FLOAT32_STEP = 2.0**-23  # distance of neighboring numbers, relative to them
 _MAX_FIRST = 0.01  # largest first row number as a fraction of the rows: the rows before may be in other splits
 _MAX_ROW_NUMBER_SPAN = 100  # range of row numbers divided by the rows: the row numbers of a sample have gaps
@@ -114,7 +114,7 @@ def _quantity(numbers: pl.Series, number_format: NumberFormat, missing: int) -> 
         warnings.append(f"column '{name}': {counted(lost, 'cell')} without a number that fits float32, read as missing")
     if is_wide:
         warnings.append(f"column '{name}' has a large offset and small steps: its center is subtracted in float64")
-    if _largest(numbers) > _EXACT_FLOAT64 and _whole(numbers).all():
+    if _largest(numbers) > _EXACT_FLOAT64 and _is_integer(numbers).all():
         warnings.append(f"column '{name}' has whole numbers above 2**53, which float64 rounds")
     column = Column(name=name, kind="numeric", number_format=number_format, is_wide=is_wide)
     return InferredColumn(column=column, values=values, warnings=tuple(warnings))
@@ -134,16 +134,16 @@ def _time_unit(numbers: pl.Series) -> TimeUnit:
 
 def _are_days(numbers: pl.Series) -> bool:
     days = numbers.drop_nulls().unique()
-    if len(days) < _MIN_DATES or not _whole(days).all():
+    if len(days) < _MIN_DATES or not _is_integer(days).all():
         return False
     return convert_time_numbers(days, "yyyymmdd").count() >= len(days) * _DATES_SHARE
 
 
 def _are_codes(numbers: pl.Series, cells: pl.Series) -> bool:
     """Return whether the numbers are codes: few distinct integers, too long for float32, that are not round amounts."""
-    if _largest(numbers) <= _EXACT_FLOAT32 or not _whole(numbers).all():
+    if _largest(numbers) <= _EXACT_FLOAT32 or not _is_integer(numbers).all():
         return False
-    if cells.dtype == pl.String and not cells.drop_nulls().head(_LOOK_ROWS).str.contains(r"^[+-]?\d+(\.0*)?$").all():
+    if cells.dtype == pl.String and not cells.drop_nulls().head(_SAMPLE_ROWS).str.contains(r"^[+-]?\d+(\.0*)?$").all():
         return False
     codes = _codes(cells).drop_nulls().unique()
     distinct, rows = len(codes), cells.count()
@@ -168,7 +168,7 @@ def _needs_float64(numbers: pl.Series) -> bool:
         return True
     if largest * _FLOAT32_STEP * _MANY_STEPS < deviation:
         return False
-    distinct = values.head(_LOOK_ROWS).unique()
+    distinct = values.head(_SAMPLE_ROWS).unique()
     rounded = distinct.cast(pl.Float32).n_unique()
     return rounded < len(distinct) * (1 - _MAX_LOST_SHARE)
 
@@ -176,7 +176,7 @@ def _needs_float64(numbers: pl.Series) -> bool:
 def _each_there_once(numbers: pl.Series) -> bool:
     if len(numbers) < 3 or numbers.null_count() or _span(numbers) < len(numbers) - 1:
         return False
-    return bool(_whole(numbers).all() and numbers.is_unique().all())
+    return bool(_is_integer(numbers).all() and numbers.is_unique().all())
 
 
 def _largest(numbers: pl.Series) -> float:
@@ -188,7 +188,7 @@ def _span(numbers: pl.Series) -> float:
     return _float(numbers.max()) - _float(numbers.min())
 
 
-def _whole(numbers: pl.Series) -> pl.Series:
+def _is_integer(numbers: pl.Series) -> pl.Series:
     return numbers == numbers.floor()
 
 

@@ -23,7 +23,7 @@ from pipeline.parsing.numbers import (
 __all__ = ["count_codes", "parse_numbers"]
 
 _BATCH_ROWS = 200_000  # rows that are parsed at a time: each group of the pattern takes memory
-_REPEATS_LOOK = 1000  # sampled values: if most of them repeat, those of the whole column are assumed to repeat
+_REPEATS_SAMPLE = 1000  # sampled values: if most of them repeat, those of the whole column are assumed to repeat
 _SIGNS = "$\u20ac\u00a3\u00a5\u20b9"
 _MARKS = "0-9()+.,\u2212\u2013"  # a text before a number has none of these, except the point of an abbreviation
 _SMALL = "a-z\u0142\u0430-\u044f"  # letters before the point of an abbreviation
@@ -62,10 +62,10 @@ def count_codes(text: pl.Series, numbers: pl.Series) -> int:
         text: Texts; missing cells are null.
         numbers: Result of casting the texts to Float64.
     """
-    are_whole = numbers == numbers.floor()
-    if not are_whole.any():
+    are_integers = numbers == numbers.floor()
+    if not are_integers.any():
         return 0
-    cells = text.filter(are_whole)
+    cells = text.filter(are_integers)
     cells = cells.filter(cells < "1")  # true for all that begin with 0; faster than comparing the first character
     return int(cells.str.contains(CODE).sum())
 
@@ -78,7 +78,7 @@ def _is_plain(text: pl.Series, numbers: pl.Series) -> bool:
 
 def _parse_distinct(text: pl.Series, number_format: NumberFormat) -> pl.Series:
     """Parse each distinct value once, if values repeat."""
-    if len(text) <= _REPEATS_LOOK or text.head(_REPEATS_LOOK).n_unique() > _REPEATS_LOOK // 2:
+    if len(text) <= _REPEATS_SAMPLE or text.head(_REPEATS_SAMPLE).n_unique() > _REPEATS_SAMPLE // 2:
         return _parse_shapes(text, number_format)
     values = text.unique()
     return text.replace_strict(values, _parse_shapes(values, number_format), return_dtype=pl.Float64)

@@ -107,7 +107,7 @@ def _complete(  # noqa: PLR0913, PLR0917 - what was read and what was found in i
     first = rows[described:]
     above = rows[described - 1] if described else table.header
     start = first[0].start if first else above.end if above else head.offsets[-1]
-    body = Body.of(first, separation, layout.extra_fields, is_whole=head.is_complete, is_known=bool(options.names))
+    body = Body.of(first, separation, layout.extra_fields, is_complete=head.is_complete, is_known=bool(options.names))
     tail = read_tail(path, head, start)
     footer = find_footer(tail, body)
     end = footer.start if footer else path.stat().st_size

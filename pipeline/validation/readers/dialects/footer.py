@@ -65,7 +65,7 @@ class Body:
         separation: Separation,
         extra: int,
         *,
-        is_whole: bool = False,
+        is_complete: bool = False,
         is_known: bool = False,
     ) -> Body:
         """Describe the rows except the last ones, which may be a footer.
@@ -74,10 +74,10 @@ class Body:
             rows: The first rows of the file.
             separation: Delimiter and width of the rows.
             extra: Number of empty fields at the end of each row.
-            is_whole: Whether these are all rows of the file.
+            is_complete: Whether these are all rows of the file.
             is_known: Whether the file is a later file of a known model.
         """
-        totals = ColumnTotals(rows, separation.width) if is_whole else None
+        totals = ColumnTotals(rows, separation.width) if is_complete else None
         rows = rows[: max(len(rows) // 2, len(rows) - _MAX_LINES)]
         width = separation.width
         table = [row for row in rows if row.width == width][-_MAX_PROFILED:]

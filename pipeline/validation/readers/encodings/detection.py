@@ -26,14 +26,14 @@ _HIGH_WORD = re.compile(rb"[^\x00-\x40]*[\x80-\xff][^\x00-\x40]*")
 _ISO_2022_JP = re.compile(rb"\x1b\$[@B]")
 
 
-def detect_encoding(head: bytes, *, is_whole: bool) -> TextEncoding | None:
+def detect_encoding(head: bytes, *, is_complete: bool) -> TextEncoding | None:
     """Return the encoding of the text that begins with ``head``.
 
     UTF-8 with a few broken lines or NUL bytes is still UTF-8.
 
     Args:
         head: The first bytes of the file, or samples of it.
-        is_whole: Whether ``head`` is the whole file, so that an incomplete character at its end is an error.
+        is_complete: Whether ``head`` is the whole file, so that an incomplete character at its end is an error.
 
     Returns:
         The encoding; None if the bytes are not text, or fit no encoding.
@@ -47,17 +47,17 @@ def detect_encoding(head: bytes, *, is_whole: bool) -> TextEncoding | None:
         return name_encoding(codec)
     if is_binary(data):
         return None
-    if not is_whole:
+    if not is_complete:
         data = data[: data.rfind(b"\n") + 1 or len(data)]
-    codec = _find_narrow_codec(data.replace(b"\0", b""), is_whole=is_whole)
+    codec = _find_narrow_codec(data.replace(b"\0", b""), is_complete=is_complete)
     return name_encoding(codec, has_mark=has_mark) if codec else None
 
 
-def _find_narrow_codec(data: bytes, *, is_whole: bool) -> str:
+def _find_narrow_codec(data: bytes, *, is_complete: bool) -> str:
     if data.isascii():
         is_japanese = _ISO_2022_JP.search(data) and decode_prefix(data, "iso2022_jp")
         return "iso2022_jp" if is_japanese else UTF_8.codec
-    if _is_utf_8(data, is_whole=is_whole):
+    if _is_utf_8(data, is_complete=is_complete):
         return UTF_8.codec
     return find_legacy_codec(data)
 
@@ -68,13 +68,13 @@ def is_binary(data: bytes) -> bool:
     return controls > _MAX_CONTROLS * len(data) or (bool(data) and not data.strip(b"\0"))
 
 
-def _is_utf_8(data: bytes, *, is_whole: bool) -> bool:
+def _is_utf_8(data: bytes, *, is_complete: bool) -> bool:
     """Return whether ``data`` is UTF-8, possibly with words that were damaged or pasted from another encoding.
 
     A word in another encoding is valid UTF-8 only by chance, so it is UTF-8 if most non-ASCII words are valid.
     """
     try:
-        codecs.getincrementaldecoder("utf-8")().decode(data, is_whole)
+        codecs.getincrementaldecoder("utf-8")().decode(data, is_complete)
     except UnicodeDecodeError:
         words = set(_HIGH_WORD.findall(data))
         valid = [word for word in words if _is_valid(word)]

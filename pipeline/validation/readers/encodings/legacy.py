@@ -65,7 +65,7 @@ def find_legacy_codec(data: bytes) -> str:
     east_asian = score_east_asian(data[:_MAX_BYTES])
     if east_asian and max(east_asian.values()) >= max(_MIN_EAST_ASIAN, best.score):
         top = max(east_asian.values())
-        return _ask_detector([codec for codec, score in east_asian.items() if score >= top - _TIE], tokens)
+        return _detect_with_chardet([codec for codec, score in east_asian.items() if score >= top - _TIE], tokens)
     if not any(len(token) >= _MIN_WORD_BYTES for token in tokens):
         return _fit_western(data)  # single letters fit every encoding
     if best.score < _MIN_SCORE:
@@ -126,7 +126,7 @@ def _break_tie(best: _Reading, readings: Sequence[_Reading], tokens: Sequence[by
     common = [
         reading for reading, fraction in zip(tied, fractions, strict=True) if fraction >= max(fractions) - _COMMON_TIE
     ]
-    codec = _ask_detector([reading.page.codec for reading in common], tokens)
+    codec = _detect_with_chardet([reading.page.codec for reading in common], tokens)
     texts = next(reading.texts for reading in common if reading.page.codec == codec)
     return next(reading for reading in common if reading.texts == texts)
 
@@ -141,7 +141,7 @@ def _measure_common_letters(reading: _Reading) -> float:
     )
 
 
-def _ask_detector(candidates: Sequence[str], tokens: Sequence[bytes]) -> str:
+def _detect_with_chardet(candidates: Sequence[str], tokens: Sequence[bytes]) -> str:
     if len(candidates) == 1:
         return candidates[0]
     names = {_DETECTOR_NAMES.get(codec, codec): codec for codec in candidates}

@@ -16,7 +16,7 @@ __all__ = ["BLOCK_BYTES", "Block", "Lines", "blocks_of", "heads_of"]
 BLOCK_BYTES = 12 << 20  # polars needs four or five times as much memory while it reads a block
 _MIN_HEAD = 1 << 10
 _TAIL = 64 << 10
-_LOOK = 10_000  # maximum line ends, from the last one upward, that are tried as the end of a block
+_MAX_LINE_ENDS = 10_000  # maximum line ends, from the last one upward, that are tried as the end of a block
 
 
 @dataclass(slots=True)
@@ -159,7 +159,7 @@ def _row_end(data: bytes) -> int:
     if b'"' not in data:
         return end
     before = data.count(b'"', 0, end)
-    for _ in range(_LOOK):
+    for _ in range(_MAX_LINE_ENDS):
         if before % 2 == 0 or end == 0:
             return end or last
         earlier = data.rfind(b"\n", 0, end - 1) + 1

@@ -25,7 +25,7 @@ from pipeline.validation.rejected_rows import RejectedRows
 __all__ = ["read_rows"]
 
 _SEPARATOR = "\x1f"  # replaces a delimiter of several bytes, which polars does not support
-_LOOK_BYTES = 1 << 10
+_HEAD_BYTES = 1 << 10
 _EXTRA = "\x1fextra"  # prefix of temporary names, which no header cell has
 
 
@@ -57,7 +57,7 @@ def _read_regular(data: bytes, dialect: Dialect, names: Sequence[str], numbers: 
     if regular is None:
         return None
     data, separator = regular
-    if not data[:_LOOK_BYTES].strip(b"\r\n") and not data.strip(b"\r\n"):
+    if not data[:_HEAD_BYTES].strip(b"\r\n") and not data.strip(b"\r\n"):
         return _empty(names, numbers)
     extra = [f"{_EXTRA}{index}" for index in range(dialect.extra_fields)]
     types = {name: pl.Float64 if name in numbers else pl.String for name in names} | dict.fromkeys(extra, pl.String)

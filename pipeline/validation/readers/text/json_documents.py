@@ -17,7 +17,7 @@ __all__ = ["convert_document", "may_be_json"]
 
 _MAX_BYTES = 256 << 20
 _MAX_COLUMNS_BYTES = 64 << 20  # maximum size of a document by column, which is held in memory as objects
-_LOOK_BYTES = 64 << 10
+_HEAD_BYTES = 64 << 10
 _START = re.compile(rb'\s*(?:\{\s*["}]|\[\s*[\[{\]])')
 _ARRAY = re.compile(rb'\s*\[\s*\{\s*"')
 _BLANK = re.compile(r"\s*")
@@ -31,7 +31,7 @@ class _OtherShapeError(ValueError):
 
 def may_be_json(text: PlainText) -> bool:
     """Return whether a file begins like an object or an array of objects."""
-    return _START.match(_look(text)) is not None
+    return _START.match(_read_head(text)) is not None
 
 
 def convert_document(text: PlainText, scratch: Path, *, is_json: bool) -> PlainText | None:
@@ -48,7 +48,7 @@ def convert_document(text: PlainText, scratch: Path, *, is_json: bool) -> PlainT
     Raises:
         UnreadableDatasetError: The document is too large or damaged, or does not hold a list of objects.
     """
-    head = _look(text)
+    head = _read_head(text)
     size = text.path.stat().st_size
     is_array = _ARRAY.match(head) is not None
     if _are_lines(head) or (size > _MAX_BYTES and not is_json and not is_array):
@@ -72,10 +72,10 @@ def convert_document(text: PlainText, scratch: Path, *, is_json: bool) -> PlainT
     return replace(text, path=target, start=0)
 
 
-def _look(text: PlainText) -> bytes:
+def _read_head(text: PlainText) -> bytes:
     with text.path.open("rb") as file:
         file.seek(text.start)
-        return file.read(_LOOK_BYTES) + file.readline(MAX_LINE_BYTES) + file.readline(MAX_LINE_BYTES)
+        return file.read(_HEAD_BYTES) + file.readline(MAX_LINE_BYTES) + file.readline(MAX_LINE_BYTES)
 
 
 def _are_lines(head: bytes) -> bool:
@@ -187,11 +187,11 @@ def _list_by_column(document: str) -> Iterator[str]:
     if not any(isinstance(value, dict | list) for value in values):
         yield json.dumps(content)  # one row
         return
-    for row in _turn(content, values):
+    for row in _list_records(content, values):
         yield json.dumps(row)
 
 
-def _turn(content: Mapping[str, object], values: Sequence[object]) -> Iterator[object]:
+def _list_records(content: Mapping[str, object], values: Sequence[object]) -> Iterator[object]:
     columns, data = content.get("columns"), content.get("data")
     if isinstance(columns, list) and isinstance(data, list) and all(isinstance(row, list) for row in data):
         yield from (dict(zip(map(str, columns), row, strict=False)) for row in data)

@@ -118,11 +118,11 @@ def _detect(path: Path) -> TextEncoding | None:
     size = path.stat().st_size
     with path.open("rb") as file:
         head = file.read(_CHUNK_BYTES) + file.readline(MAX_LINE_BYTES)
-    detected = detect_encoding(head, is_whole=size <= len(head))
+    detected = detect_encoding(head, is_complete=size <= len(head))
     if size <= len(head) or detected is None or detected.codec.startswith("utf-16") or "utf-32" in detected.codec:
         return detected
     high = b"".join(_list_high_lines(path, size))
-    return detect_encoding(head + high, is_whole=False) if high else detected
+    return detect_encoding(head + high, is_complete=False) if high else detected
 
 
 def _list_high_lines(path: Path, size: int) -> Iterator[bytes]:

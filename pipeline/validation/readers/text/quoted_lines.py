@@ -13,7 +13,7 @@ from pipeline.validation.readers.text.plain_text import PlainText
 
 __all__ = ["unquote_lines"]
 
-_LOOK_BYTES = 64 << 10
+_HEAD_BYTES = 64 << 10
 _MAX_COMPARED = 200  # maximum lines that are compared
 _MIN_LINES = 2
 
@@ -26,7 +26,7 @@ def unquote_lines(text: PlainText, scratch: Path, names: Sequence[str]) -> Plain
         scratch: A folder for the new file.
         names: The columns of a known model; empty for a first file.
     """
-    if not _are_whole(text, names):
+    if not _are_quoted(text, names):
         return text
     target = scratch / f"{text.path.name}.unquoted"
     with text.path.open("rb") as source, target.open("wb") as file:
@@ -36,10 +36,10 @@ def unquote_lines(text: PlainText, scratch: Path, names: Sequence[str]) -> Plain
     return replace(text, path=target, start=0, warnings=(*text.warnings, warning))
 
 
-def _are_whole(text: PlainText, names: Sequence[str]) -> bool:
+def _are_quoted(text: PlainText, names: Sequence[str]) -> bool:
     with text.path.open("rb") as file:
         file.seek(text.start)
-        data = file.read(_LOOK_BYTES)
+        data = file.read(_HEAD_BYTES)
         is_cut = bool(file.read(1))
     if b'"' not in data:
         return False

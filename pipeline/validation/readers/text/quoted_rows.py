@@ -78,7 +78,7 @@ def split_rows(data: bytes, dialect: Dialect, first_line: int) -> Iterator[Row]:
         elif (
             fields is not None
             and len(texts) > 1
-            and (table := _read_whole_rows(texts, dialect))
+            and (table := _read_rows(texts, dialect))
             and _are_rows(table, profile(), dialect, min_lines=_MIN_LINES)
         ):
             last = len(table) - 1
@@ -146,7 +146,7 @@ def _field_pattern(delimiter: str) -> re.Pattern[str]:
     return re.compile(rf'[ \t]*"(?P<inner>(?:[^"]|"(?!{end}))*)"(?={end})|(?P<bare>.*?)(?={end})', re.DOTALL)
 
 
-def _read_whole_rows(texts: Sequence[str], dialect: Dialect) -> list[list[str]] | None:
+def _read_rows(texts: Sequence[str], dialect: Dialect) -> list[list[str]] | None:
     """Return the fields of each line of a quoted cell; None if a line does not have the table's width."""
     rows = []
     for text in texts:

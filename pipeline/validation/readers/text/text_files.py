@@ -27,7 +27,7 @@ from pipeline.validation.words import counted
 __all__ = ["DelimitedFile", "JsonLinesFile"]
 
 _JSON_ROW = 'one JSON object per line, such as {"age": 38}'
-_LOOK_BYTES = 1 << 20
+_HEAD_BYTES = 1 << 20
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -158,7 +158,7 @@ def _check_first_lines(text: PlainText, scratch: Path) -> None:
     rejected = RejectedRows(scratch / "first_lines.jsonl")
     with text.path.open("rb") as file:
         file.seek(text.start)
-        rows = read_json_lines(file.read(_LOOK_BYTES), rejected)
+        rows = read_json_lines(file.read(_HEAD_BYTES), rejected)
     rejected.check(good=rows.height, expected=_JSON_ROW)
 
 
