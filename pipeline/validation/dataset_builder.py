@@ -19,7 +19,7 @@ from pipeline.validation.hints.find_hints import find_hints
 from pipeline.validation.limits import MAX_NAMED, MAX_VOCABULARY
 from pipeline.validation.profile import profile_column, profile_in_threads
 from pipeline.validation.readers.batches import TableRows
-from pipeline.validation.schema import ASKED_REASONS, Schema
+from pipeline.validation.schema import DROP_REASONS, Schema
 from pipeline.validation.splitting.assignment import SPLITS
 from pipeline.validation.splitting.splitters import RARE_CLASS, check_rare_classes, explain_untrained
 from pipeline.validation.tally import ReadRows, check_rows
@@ -263,7 +263,7 @@ def _warn_shared_rows(name: str, test: pl.DataFrame, files: Mapping[str, Path]) 
 
 def _warn_left_out(left_out: Sequence[LeftOut]) -> Iterator[str]:
     """Warn about dropped columns that the user did not ask to drop."""
-    dropped = [f"'{column.name}' ({column.reason})" for column in left_out if column.reason not in ASKED_REASONS]
+    dropped = [f"'{column.name}' ({column.reason})" for column in left_out if column.reason not in DROP_REASONS]
     if dropped:
         yield f"{counted(len(dropped), 'column')} dropped: {listed(dropped, _MAX_LISTED, '; ')}"
 

@@ -34,7 +34,7 @@ from pipeline.validation.columns.weights import infer_weight, read_weights
 from pipeline.validation.readers.batches import TableRows
 from pipeline.validation.threads import map_in_threads
 
-__all__ = ["ASKED_REASONS", "CastRows", "Schema", "infer_schema"]
+__all__ = ["DROP_REASONS", "CastRows", "Schema", "infer_schema"]
 
 _CAST_KINDS = ("numeric", "boolean", "datetime")  # kinds whose cells may fail to be cast
 _HINT_ROWS = 1_000
@@ -42,7 +42,7 @@ _AMBIGUOUS = r"(?:^|[^0-9.,])[1-9][0-9]{0,2}[.,][0-9]{3}(?:$|[^0-9.,])"  # 1.299
 _PROOF = r"[.,](?:[0-9]{1,2}|[0-9]{4,})(?:$|[^0-9.,])"  # a decimal mark, since no group of thousands follows
 _DROP_REASON = "dropped by train.yaml"
 _GROUP_REASON = "it groups the rows for the split (split.column)"
-ASKED_REASONS = frozenset({_DROP_REASON, _GROUP_REASON})  # reasons of columns that train.yaml drops
+DROP_REASONS = frozenset({_DROP_REASON, _GROUP_REASON})  # reasons of columns that train.yaml drops
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

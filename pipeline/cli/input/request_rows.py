@@ -112,7 +112,7 @@ def _labels_of_rows(labels: Sequence[Any], signature: Signature) -> list[Any]:
             for row in zip(*flags, strict=True)
         ]
     cells = strip_cells(pl.Series(labels, dtype=pl.String), missing)
-    separator = find_separator(cells.drop_nulls(), is_asked=True) or signature.separator
+    separator = find_separator(cells.drop_nulls(), is_multilabel=True) or signature.separator
     lists = split_labels(cells, separator).to_list()
     return [None if row is None else [label for label in signature.classes if label in row] for row in lists]
 

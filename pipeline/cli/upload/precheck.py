@@ -140,11 +140,11 @@ def _tell_settings(upload: PlannedUpload, stored: Sequence[Path]) -> JobSpec:
     settings = upload.own_settings or earlier
     spec = parse_job_spec(settings.read_bytes()) if settings else JobSpec()
     override = override_target(spec, (upload.target or "").strip())
-    wins = f"--target {override.spec.target} overrides its target, {spec.asked_target}" if override.warnings else ""
+    wins = f"--target {override.spec.target} overrides its target, {spec.target_label}" if override.warnings else ""
     if settings is None:
         return override.spec
     if upload.own_settings is None:
-        target = f" (target: {spec.asked_target})" if spec.asked_target and not wins else ""
+        target = f" (target: {spec.target_label})" if spec.target_label and not wins else ""
         message(f"using train.yaml from your earlier drop{f'; {wins}' if wins else target}", style="yellow")
     elif wins:
         message(f"{settings.name}: {wins}", style="yellow")

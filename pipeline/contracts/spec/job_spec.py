@@ -136,7 +136,7 @@ class JobSpec(Section):
         return self
 
     @property
-    def asked_target(self) -> str | None:
+    def target_label(self) -> str | None:
         """The target, or all targets joined, for messages."""
         return ", ".join(self.targets) or self.target
 

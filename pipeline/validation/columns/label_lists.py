@@ -33,7 +33,7 @@ def split_labels(cells: pl.Series, separator: str) -> pl.Series:
     return _clean(quoted.zip_with(has_quotes, inner.str.split(",")))
 
 
-def find_separator(cells: pl.Series, *, is_asked: bool = False) -> str:
+def find_separator(cells: pl.Series, *, is_multilabel: bool = False) -> str:
     """Find the separator of labels; empty if each cell has one label.
 
     A character separates labels if cells list different numbers of labels, and the labels recur in other cells. This
@@ -41,17 +41,17 @@ def find_separator(cells: pl.Series, *, is_asked: bool = False) -> str:
 
     Args:
         cells: Stripped cells that hold a value: text, or lists of a typed column.
-        is_asked: Whether train.yaml says that cells hold several labels: one cell with a separator is then enough.
+        is_multilabel: Whether train.yaml says that cells hold several labels: one cell with a separator is then enough.
     """
     if cells.dtype.is_nested():
         return LISTS if cells.dtype.base_type() in (pl.List, pl.Array) else ""
     if cells.dtype != pl.String or not len(cells):
         return ""
     lists = cells.str.contains(_LIST)
-    if lists.all() or (is_asked and lists.any()):
+    if lists.all() or (is_multilabel and lists.any()):
         return LISTS
     distinct = cells.unique()
-    if is_asked:
+    if is_multilabel:
         return next((sign for sign in _SEPARATORS if distinct.str.contains(sign, literal=True).any()), "")
     return next((sign for sign in _SEPARATORS if _separates(sign, cells, distinct)), "")
 

@@ -138,7 +138,7 @@ def infer_label_lists(sample: pl.DataFrame, name: str, spec: JobSpec) -> Several
     missing = choose_markers(spec.missing)
     cells = sample[name] if sample[name].dtype.is_nested() else strip_cells(sample[name], missing)
     present = cells.drop_nulls()
-    separator = find_separator(present, is_asked=spec.labels == "several")
+    separator = find_separator(present, is_multilabel=spec.labels == "several")
     if not separator:
         if spec.labels == "several":
             raise InvalidTargetError(

@@ -13,20 +13,20 @@ from pipeline.contracts.upload_metadata import read_target
 from pipeline.validation.companions.reading import read_companion
 from pipeline.validation.limits import MAX_SPEC_BYTES
 
-__all__ = ["AskedSpec", "override_target", "read_spec"]
+__all__ = ["ResolvedSpec", "override_target", "read_spec"]
 
 _NAMES = ("train.yaml", "train.yml")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class AskedSpec:
+class ResolvedSpec:
     """Settings of train.yaml and the object's metadata, with warnings."""
 
     spec: JobSpec
     warnings: tuple[str, ...] = ()
 
 
-def read_spec(upload: Upload, uploads: ObjectStore) -> AskedSpec:
+def read_spec(upload: Upload, uploads: ObjectStore) -> ResolvedSpec:
     """Read train.yaml; a target in the object's metadata overrides the target of train.yaml.
 
     Raises:
@@ -37,7 +37,7 @@ def read_spec(upload: Upload, uploads: ObjectStore) -> AskedSpec:
     return override_target(spec, read_target(upload.metadata))
 
 
-def override_target(spec: JobSpec, target: str) -> AskedSpec:
+def override_target(spec: JobSpec, target: str) -> ResolvedSpec:
     """Override the target of train.yaml with a target that was named explicitly.
 
     Args:
@@ -47,15 +47,15 @@ def override_target(spec: JobSpec, target: str) -> AskedSpec:
     Raises:
         InvalidJobSpecError: train.yaml has settings that apply only to its own target, or uses the column otherwise.
     """
-    spec_target = spec.asked_target
+    spec_target = spec.target_label
     if not target or spec_target is None or spec_target.strip() == target:
-        return AskedSpec(spec=spec.model_copy(update={"target": target, "targets": ()}) if target else spec)
+        return ResolvedSpec(spec=spec.model_copy(update={"target": target, "targets": ()}) if target else spec)
     if conflicts := list(_find_conflicts(spec, target)):
         raise InvalidJobSpecError(
             f"--target (or the object's metadata) asks for '{target}', and train.yaml is made for "
             f"'{spec_target}' ({', '.join(conflicts)}): settings for '{target}' are expected (--spec), or no --target"
         )
-    return AskedSpec(
+    return ResolvedSpec(
         spec=spec.model_copy(update={"target": target, "targets": ()}),
         warnings=(
             f"the target is '{target}', as --target (or the object's metadata) says, not '{spec_target}', as "
