@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
-__all__ = ["IMAGE_SUFFIXES", "Look", "UnreadableImageError", "decode_image", "fit_pixels", "look_at"]
+__all__ = ["IMAGE_SUFFIXES", "ImageInfo", "UnreadableImageError", "decode_image", "fit_pixels", "read_info"]
 
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg")
 
@@ -37,7 +37,7 @@ class UnreadableImageError(ValueError):
     """An image cannot be decoded; the message ends a sentence that begins with the image's name."""
 
 
-class Look(NamedTuple):
+class ImageInfo(NamedTuple):
     """Size and color of an image, as its header states them."""
 
     height: int
@@ -45,14 +45,14 @@ class Look(NamedTuple):
     color: bool
 
 
-def look_at(body: bytes) -> Look:
+def read_info(body: bytes) -> ImageInfo:
     """Read an image's size and mode without decoding it.
 
     Raises:
         UnreadableImageError: It is not a png or jpg.
     """
     with _opened(body) as image:
-        return Look(image.height, image.width, image.mode not in _GREY_MODES)
+        return ImageInfo(image.height, image.width, image.mode not in _GREY_MODES)
 
 
 def decode_image(body: bytes, shape: tuple[int, ...]) -> NDArray[np.uint8]:

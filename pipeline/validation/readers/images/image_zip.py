@@ -12,7 +12,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from pipeline.contracts.errors import InvalidTargetError, UnreadableDatasetError
-from pipeline.contracts.image_decoding import IMAGE_SUFFIXES, Look, UnreadableImageError, decode_image, look_at
+from pipeline.contracts.image_decoding import IMAGE_SUFFIXES, ImageInfo, UnreadableImageError, decode_image, read_info
 from pipeline.validation.limits import MAX_BYTES, MAX_IMAGE_FILE_BYTES, MAX_IMAGES
 from pipeline.validation.readers.images.images import Images, choose_size
 from pipeline.validation.rejected_rows import RejectedRows
@@ -43,7 +43,7 @@ def read_image_folders(name: str, path: Path, rejected: RejectedRows, fixed_size
     try:
         with zipfile.ZipFile(path) as archive:
             entries, skipped_warnings = _list_images(name, archive)
-            images = {entry: look for entry in entries if (look := _read_look(archive, entry, rejected)) is not None}
+            images = {entry: info for entry in entries if (info := _read_info(archive, entry, rejected)) is not None}
             rejected.check(good=len(images), expected=_EXPECTED)
             size = fixed_size or _choose_size([*images.values()])
             pixels, labels = _decode(archive, [(entry, entries[entry]) for entry in images], size, rejected)
@@ -52,7 +52,7 @@ def read_image_folders(name: str, path: Path, rejected: RejectedRows, fixed_size
     rejected.check(good=len(labels), expected=_EXPECTED)
     if not fixed_size and pixels.shape[3] == 3 and _is_grey(pixels):
         pixels = pixels[..., :1]
-    resized = sum((look.height, look.width) != size[:2] for look in images.values())
+    resized = sum((info.height, info.width) != size[:2] for info in images.values())
     return Images(
         pixels=pixels, labels=labels, warnings=(*_warn_resized(resized, len(images), size), *skipped_warnings)
     )
@@ -113,9 +113,9 @@ def _find_labels(paths: Sequence[tuple[str, ...]]) -> list[str | None]:
     return [path[level] if len(path) > level else None for path in paths]
 
 
-def _read_look(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, rejected: RejectedRows) -> Look | None:
+def _read_info(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, rejected: RejectedRows) -> ImageInfo | None:
     try:
-        return look_at(_read_body(archive, entry))
+        return read_info(_read_body(archive, entry))
     except UnreadableImageError as error:
         rejected.add_file(_show(entry.filename), str(error))
         return None
@@ -130,9 +130,9 @@ def _read_body(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> bytes:
         raise UnreadableImageError("is damaged in the archive") from error
 
 
-def _choose_size(looks: Sequence[Look]) -> tuple[int, int, int]:
-    channels = 3 if any(look.color for look in looks) else 1
-    return choose_size([look.height for look in looks], [look.width for look in looks], channels)
+def _choose_size(images: Sequence[ImageInfo]) -> tuple[int, int, int]:
+    channels = 3 if any(info.color for info in images) else 1
+    return choose_size([info.height for info in images], [info.width for info in images], channels)
 
 
 def _decode(
