@@ -11,7 +11,7 @@ __all__ = ["find_script", "has_several_scripts"]
 
 _MAX_TEXTS = 5_000
 _MAX_LETTERS = 200  # characters of a text that are examined
-_MIN_SHARE = 0.1  # minimum fraction of texts in other scripts than the most frequent one; fewer are quotations
+_MIN_FRACTION = 0.1  # minimum fraction of texts in other scripts than the most frequent one; fewer are quotations
 # First words of the Unicode names of letters that Japanese and Chinese texts mix.
 _EAST_ASIAN = frozenset({"CJK", "HIRAGANA", "KATAKANA", "KATAKANA-HIRAGANA", "BOPOMOFO", "IDEOGRAPHIC"})
 _WIDTHS = frozenset({"HALFWIDTH", "FULLWIDTH"})
@@ -24,7 +24,7 @@ def has_several_scripts(texts: Iterable[str]) -> bool:
         if script := find_script(text):
             scripts[script] += 1
     rows = scripts.total()
-    return rows > 0 and max(scripts.values()) <= (1 - _MIN_SHARE) * rows
+    return rows > 0 and max(scripts.values()) <= (1 - _MIN_FRACTION) * rows
 
 
 def find_script(text: str) -> str:

@@ -24,7 +24,7 @@ __all__ = [
     "MAX_NAMED",
     "MAX_NAMES_BYTES",
     "MAX_NAME_CHARACTERS",
-    "MAX_RARE_SHARE",
+    "MAX_RARE_FRACTION",
     "MAX_SPEC_BYTES",
     "MAX_VOCABULARY",
     "MIN_CLASS_ROWS",
@@ -59,7 +59,7 @@ MIN_ROWS = 30  # by default 3 of them are for validation and 3 for test; fewer d
 MAX_CLASSES = 1_000
 MAX_CLASSES_BYTES = 2_000_000  # bytes of all labels in JSON: each prediction contains them, and Lambda returns 6 MB
 MIN_CLASS_ROWS = 3  # one for each split
-MAX_RARE_SHARE = 0.05  # maximum fraction of rows in classes with fewer than MIN_CLASS_ROWS rows
+MAX_RARE_FRACTION = 0.05  # maximum fraction of rows in classes with fewer than MIN_CLASS_ROWS rows
 MAX_VOCABULARY = 1_000
 MAX_NAMED = 5  # maximum columns, values or lines in one message
 

@@ -37,7 +37,7 @@ __all__ = ["PreparedFiles", "prepare"]
 _MAX_THREADS = 4  # each holds a chunk and its polars frame
 # Maximum fraction of cells that are not of the column's kind, as in the inference; with more, the column is read as
 # categories.
-_MAX_LOST_SHARES = {"numeric": 0.05, "datetime": 0.1, "boolean": 0.0, "categorical": 1.0, "text": 1.0, "image": 1.0}
+_MAX_LOST_FRACTIONS = {"numeric": 0.05, "datetime": 0.1, "boolean": 0.0, "categorical": 1.0, "text": 1.0, "image": 1.0}
 _MAX_COUNTED_CLASSES = 10 * MAX_CLASSES  # distinct values of a target after which reading stops
 
 
@@ -216,7 +216,7 @@ def _misread_columns(read: ReadRows) -> list[str]:
     return [
         column.name
         for column in read.schema.columns
-        if read.tally.lost[column.name] > read.tally.read * _MAX_LOST_SHARES[column.column.kind]
+        if read.tally.lost[column.name] > read.tally.read * _MAX_LOST_FRACTIONS[column.column.kind]
     ]
 
 

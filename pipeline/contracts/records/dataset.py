@@ -100,7 +100,7 @@ class SplitRows(Record):
 BAG_FOLDS = 5
 _MAX_BAG_ROWS = 100_000  # training and validation rows; with more rows a validation split is as precise as folds
 _MAX_BAG_PIXELS = 20_000_000  # pixel values of the images of all training and validation rows
-RARE_SHARE = 0.05  # fraction of the training rows below which the rarer of two classes makes the data imbalanced
+BINARY_RARE_FRACTION = 0.05  # fraction of the training rows below which the rarer of two classes is rare
 RARE_FRACTION = 0.2  # the same limit for more than two classes, as a fraction of an even share (1 / classes)
 LABEL_CLASSES = ("no", "yes")  # values of a label's column in the split files
 MAX_UNREAD = 500  # maximum number of columns that a signature names as not read
@@ -198,7 +198,7 @@ class Dataset(Record):
         if self.rarest_class is None:
             return False
         _, fraction = self.rarest_class
-        return fraction < (RARE_SHARE if len(self.classes) == 2 else RARE_FRACTION / len(self.classes))
+        return fraction < (BINARY_RARE_FRACTION if len(self.classes) == 2 else RARE_FRACTION / len(self.classes))
 
     @property
     def positive(self) -> str:

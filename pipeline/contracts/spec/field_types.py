@@ -21,13 +21,13 @@ from pipeline.contracts.suggestions import did_you_mean
 
 __all__ = [
     "AlgorithmName",
+    "Fraction",
     "Header",
     "Label",
     "Marker",
     "MetricName",
     "Passes",
     "Section",
-    "Share",
     "Sheet",
     "Text",
     "Threshold",
@@ -73,7 +73,7 @@ Header = Annotated[
         json_schema_input_type=Literal["auto", "none", False],
     ),
 ]
-Share = Annotated[float, Field(gt=0, lt=0.5)]
+Fraction = Annotated[float, Field(gt=0, lt=0.5)]
 AlgorithmName = Annotated[str, AfterValidator(_known_algorithm)]
 Threshold = Annotated[
     Literal["auto"] | Annotated[float, Field(gt=0, lt=1)],

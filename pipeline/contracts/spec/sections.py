@@ -11,7 +11,7 @@ from pydantic import (
 
 from pipeline.contracts.algorithms.hyperparameter import Space
 from pipeline.contracts.records.variant import PRECISION_OF_PASS, Precision
-from pipeline.contracts.spec.field_types import AlgorithmName, Passes, Section, Share, Text
+from pipeline.contracts.spec.field_types import AlgorithmName, Fraction, Passes, Section, Text
 
 __all__ = ["Canary", "Compression", "Distillation", "FineTuning", "Limits", "Prefer", "Search", "Split"]
 
@@ -26,8 +26,8 @@ class Split(Section):
     the column with the time or the group.
     """
 
-    validation: Share = 0.1
-    test: Share = 0.1
+    validation: Fraction = 0.1
+    test: Fraction = 0.1
     by: Literal["random", "time", "group"] = "random"
     column: Text | None = None
 

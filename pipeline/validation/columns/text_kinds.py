@@ -10,7 +10,7 @@ _MAX_REPEATED = 0.9  # maximum distinct values per row of categories
 _MIN_SENTENCES = 20  # distinct values; fewer are categories of any length, as in a questionnaire
 _SENTENCE_WORDS = 4.0
 _MAX_LABEL = 500  # maximum characters of a category's name
-_MIN_DISTINCT_SHARE = 0.02  # minimum distinct sentences per row; fewer are long names of categories
+_MIN_DISTINCT_FRACTION = 0.02  # minimum distinct sentences per row; fewer are long names of categories
 # Scripts without spaces between words; about two characters are a word.
 _UNSPACED = r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]"
 _CHARACTERS_A_WORD = 2.0
@@ -23,12 +23,12 @@ def is_free_text(distinct: pl.Series, rows: int) -> bool:
         distinct: Distinct texts of a column.
         rows: Number of rows with a text.
     """
-    distinct_share = len(distinct) / rows
-    if distinct_share > _MAX_REPEATED:
+    distinct_fraction = len(distinct) / rows
+    if distinct_fraction > _MAX_REPEATED:
         return True
     if int(distinct.str.len_chars().max() or 0) > _MAX_LABEL:  # type: ignore[arg-type]  # lengths are whole numbers
         return True
-    if len(distinct) <= _MIN_SENTENCES or distinct_share < _MIN_DISTINCT_SHARE:
+    if len(distinct) <= _MIN_SENTENCES or distinct_fraction < _MIN_DISTINCT_FRACTION:
         return False
     return _mean_words(distinct) >= _SENTENCE_WORDS
 

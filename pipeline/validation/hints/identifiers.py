@@ -12,7 +12,7 @@ from pipeline.validation.schema import Schema
 __all__ = ["hint_identifiers"]
 
 _MIN_ROWS = 20  # with fewer rows, values may differ by chance
-_MIN_DISTINCT_SHARE = 0.99  # minimum fraction of distinct values
+_MIN_DISTINCT_FRACTION = 0.99  # minimum fraction of distinct values
 _UUID = r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
 _HASH = r"[0-9a-fA-F]{16,}"
 _ULID = r"[0-9A-HJKMNP-TV-Z]{26}"
@@ -36,7 +36,7 @@ def _first_identifier(values: pl.Series) -> str | None:
     Identifiers are distinct, and differ only in digits, or are UUIDs, ULIDs or hashes.
     """
     distinct = values.unique()
-    if len(values) < _MIN_ROWS or len(distinct) < _MIN_DISTINCT_SHARE * len(values):
+    if len(values) < _MIN_ROWS or len(distinct) < _MIN_DISTINCT_FRACTION * len(values):
         return None
     is_numbered = distinct.str.contains(r"\d") & ~distinct.str.contains(r"\s")
     shapes = distinct.str.replace_all(r"\d+", "0")

@@ -29,7 +29,7 @@ _KINDS = frozenset({
 })  # fmt: skip
 _MIN_ENTITIES = 5
 _MIN_ROWS_EACH = 1.5  # mean rows per entity
-_MIN_SHARE, _MIN_Z = 0.1, 5.0  # minimum fraction of the target's variance between entities, and its z-score
+_MIN_FRACTION, _MIN_Z = 0.1, 5.0  # minimum fraction of the target's variance between entities, and its z-score
 
 
 def hint_repeated_entities(schema: Schema) -> Iterator[str]:
@@ -54,7 +54,7 @@ def _find_entities(schema: Schema) -> pl.Series | None:
     significant = [
         (signal.explained, values)
         for signal, values in signals
-        if signal.z >= _MIN_Z and signal.explained >= _MIN_SHARE
+        if signal.z >= _MIN_Z and signal.explained >= _MIN_FRACTION
     ]
     _, values = max(significant, key=lambda pair: pair[0], default=(0.0, None))
     return values

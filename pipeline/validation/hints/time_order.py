@@ -20,7 +20,7 @@ _MAX_TIMES = 20  # maximum columns that are checked
 _MIN_TIMES = 10  # distinct values of a column
 _MIN_ORDERED = 0.99  # minimum fraction of rows that are not earlier (or: not later) than the previous row
 _FIRST_MOMENT = 2 * 86_400  # seconds since 1970: earlier values are times of day without a date
-_MIN_Z, _MIN_SHARE = 5.0, 0.15  # minimum z-score and explained fraction for a table in any order
+_MIN_Z, _MIN_FRACTION = 5.0, 0.15  # minimum z-score and explained fraction for a table in any order
 _MIN_Z_ORDERED = 3.0  # minimum z-score for a table that is ordered by time
 
 
@@ -66,7 +66,7 @@ def _is_significant(candidate: _Candidate) -> bool:
     signal = candidate.signal
     if candidate.is_ordered:
         return signal.z >= _MIN_Z_ORDERED
-    return signal.z >= _MIN_Z and signal.explained >= _MIN_SHARE
+    return signal.z >= _MIN_Z and signal.explained >= _MIN_FRACTION
 
 
 def _is_ordered(times: pl.Series) -> bool:

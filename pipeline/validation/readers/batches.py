@@ -24,7 +24,7 @@ from pipeline.validation.rejected_rows import RejectedRows
 
 __all__ = ["RowBatch", "TableRows", "open_rows", "rows_of_frame"]
 
-_SAMPLE_SHARE = 1 / 6  # size of the sample divided by the size of a block, both in bytes of text
+_SAMPLE_FRACTION = 1 / 6  # size of the sample divided by the size of a block, both in bytes of text
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +153,7 @@ def _sample_files(files: Sequence[TableFile], workdir: Path, block_bytes: int) -
     names = _order_names(files)
     check_names(names)
     size = sum(file.size for file in files)
-    fraction = block_bytes * _SAMPLE_SHARE / max(1, size)
+    fraction = block_bytes * _SAMPLE_FRACTION / max(1, size)
     sampled: list[pl.DataFrame] = []
     read = 0
     for file in files:

@@ -11,7 +11,7 @@ import polars as pl
 from pipeline.contracts.errors import InvalidTargetError
 from pipeline.contracts.spec.job_spec import JobSpec, Split
 from pipeline.validation.columns.target import TargetRule, describe_others
-from pipeline.validation.limits import MAX_RARE_SHARE, MIN_CLASS_ROWS
+from pipeline.validation.limits import MAX_RARE_FRACTION, MIN_CLASS_ROWS
 from pipeline.validation.schema import CastRows, Schema
 from pipeline.validation.splitting.assignment import (
     SPLIT_TYPE,
@@ -64,16 +64,16 @@ def check_rare_classes(target: TargetRule, counts: pl.DataFrame) -> list[str]:
         counts: Columns ``class`` and ``rows``.
 
     Raises:
-        InvalidTargetError: Rare classes have more than MAX_RARE_SHARE of the rows, or fewer than two others are left.
+        InvalidTargetError: Rare classes have more than MAX_RARE_FRACTION of the rows, or fewer than two others remain.
     """
     rare = counts.filter(pl.col("rows") < MIN_CLASS_ROWS)
     lost, rows = int(rare["rows"].sum()), int(counts["rows"].sum())
-    if lost > rows * MAX_RARE_SHARE or counts.height - rare.height < 2:
+    if lost > rows * MAX_RARE_FRACTION or counts.height - rare.height < 2:
         suggestion = describe_others(counts["class"], counts["rows"])
         raise InvalidTargetError(
             f"{rare.height:,} of the {counts.height:,} classes of the target '{target.name}' have fewer than "
             f"{MIN_CLASS_ROWS} rows ({lost:,} of {rows:,} rows): at least two classes with that many are expected, "
-            f"and at most {MAX_RARE_SHARE:.0%} of the rows in smaller classes"
+            f"and at most {MAX_RARE_FRACTION:.0%} of the rows in smaller classes"
             + (f"; were numbers meant?{suggestion}" if suggestion else "; --target chooses another column")
         )
     return rare["class"].to_list()

@@ -15,8 +15,8 @@ __all__ = ["Decimals", "count_decimals", "detect_format", "split_spellings"]
 
 MAX_UNITS = 50  # maximum distinct texts after the numbers; with more, they are words
 _NEARLY_ALL = 0.99  # minimum fraction of the most frequent unit among the values with a unit
-_MIN_UNIT_SHARE = 0.9  # minimum fraction of nonzero values with the unit; with fewer, the others may have another unit
-_MIN_PROOF_SHARE = 0.001  # minimum proofs of a decimal mark per ambiguous value; fewer may be typing errors
+_MIN_UNIT_FRACTION = 0.9  # minimum fraction of nonzero values with the unit; others may have another unit
+_MIN_PROOF_FRACTION = 0.001  # minimum proofs of a decimal mark per ambiguous value; fewer may be typing errors
 
 _UNIT = (
     rf"(?:[^\s0-9+\-\u2013\u2014\u2212()<>=.,:;/]\S{{0,15}}?(?:{BLANK}\S{{1,11}}){{0,2}}?"
@@ -80,7 +80,7 @@ class Decimals:
     def evidence(self) -> int:
         """Above 0: a decimal comma is proven; below 0: a decimal point; 0: neither."""
         ambiguous = self.comma_or_thousands + self.point_or_thousands
-        return self.comma - self.point if max(self.comma, self.point) >= ambiguous * _MIN_PROOF_SHARE else 0
+        return self.comma - self.point if max(self.comma, self.point) >= ambiguous * _MIN_PROOF_FRACTION else 0
 
     @property
     def are_ambiguous(self) -> bool:
@@ -157,7 +157,7 @@ def _detect_units(spellings: pl.DataFrame) -> NumberFormat | None:
         return NumberFormat(magnitudes=True)
     if units.total() <= values * (1 - _NEARLY_ALL):
         return NumberFormat()  # no units, or only in single cells, which then are not numbers
-    return _find_shared_unit(units) if units.total() >= values * _MIN_UNIT_SHARE else None
+    return _find_shared_unit(units) if units.total() >= values * _MIN_UNIT_FRACTION else None
 
 
 def _find_shared_unit(units: Counter[str]) -> NumberFormat | None:

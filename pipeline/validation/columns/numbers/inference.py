@@ -24,11 +24,11 @@ from pipeline.validation.columns.numbers.warnings import describe_marks, describ
 
 __all__ = ["InferredNumbers", "decimal_evidence", "infer_numbers"]
 
-_MAX_OTHERS_SHARE = 0.01  # maximum fraction of values that are not numbers and are read as missing
+_MAX_OTHERS_FRACTION = 0.01  # maximum fraction of values that are not numbers and are read as missing
 _MIN_VALUES_FOR_STRAY = 20  # minimum number of values of which one may be something else
-_MAX_WORD_SHARE = 0.05  # maximum fraction of one word, such as "on request", for an unknown number
+_MAX_WORD_FRACTION = 0.05  # maximum fraction of one word, such as "on request", for an unknown number
 _MIN_DISTINCT_FOR_WORD = 20  # minimum distinct numbers in a column with such a word
-_MAX_CODES_SHARE = 0.01  # maximum fraction of values such as 007, which lose their zeros as numbers
+_MAX_CODES_FRACTION = 0.01  # maximum fraction of values such as 007, which lose their zeros as numbers
 _HEAD_VALUES = 100  # values that are checked before all values are
 _SAMPLE = 2000  # values sampled evenly over the column
 _SAMPLE_DISTINCT = 200
@@ -114,7 +114,7 @@ def _infer_plain(
     if numbers.null_count() == len(numbers) or _is_layout(text):
         return None
     codes = count_codes(text, numbers)
-    if codes > (len(text) - text.null_count()) * _MAX_CODES_SHARE:
+    if codes > (len(text) - text.null_count()) * _MAX_CODES_FRACTION:
         return None
     is_ambiguous = decimal_hint != "." and _is_ambiguous(text, numbers)
     number_format = NumberFormat(decimal=",", group=".") if is_ambiguous and decimal_hint == "," else PLAIN
@@ -263,9 +263,9 @@ def _are_enough(counts: pl.DataFrame, numbers: pl.Series) -> bool:
     values = int(counts["count"].sum())
     other_count = values - _count_numbers(counts, numbers)
     codes = int(counts["count"].filter(counts["text"].str.contains(CODE)).sum())
-    if other_count == values or codes > values * _MAX_CODES_SHARE:
+    if other_count == values or codes > values * _MAX_CODES_FRACTION:
         return False
-    if other_count <= values * _MAX_OTHERS_SHARE or (other_count == 1 and values >= _MIN_VALUES_FOR_STRAY):
+    if other_count <= values * _MAX_OTHERS_FRACTION or (other_count == 1 and values >= _MIN_VALUES_FOR_STRAY):
         return True
     is_one_word = numbers.null_count() == 1
-    return is_one_word and other_count <= values * _MAX_WORD_SHARE and numbers.n_unique() >= _MIN_DISTINCT_FOR_WORD
+    return is_one_word and other_count <= values * _MAX_WORD_FRACTION and numbers.n_unique() >= _MIN_DISTINCT_FOR_WORD

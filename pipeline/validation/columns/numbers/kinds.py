@@ -30,17 +30,17 @@ _ORDER_NAME = re.compile(
 )
 _EARLIEST, _LATEST = 315_532_800.0, 4_102_444_800.0  # 1980 and 2100, in seconds: the times that people record
 _UNITS: dict[TimeUnit, float] = {"s": 1.0, "ms": 1e3, "us": 1e6, "ns": 1e9}
-_DATES_SHARE = 0.99  # minimum fraction of the distinct whole numbers that are days of the calendar
+_DATES_FRACTION = 0.99  # minimum fraction of the distinct whole numbers that are days of the calendar
 _MIN_DATES = 3  # minimum distinct numbers
 
 _EXACT_FLOAT32 = 2.0**24  # whole numbers up to this are exact in float32
 _EXACT_FLOAT64 = 2.0**53
 _MAX_CODES = 200  # maximum distinct codes
 _MIN_CODE_ROWS = 5  # minimum mean of rows per code
-_MAX_ROUND_SHARE = 0.5  # maximum fraction of codes that are multiples of 100: amounts of money are, codes are not
+_MAX_ROUND_FRACTION = 0.5  # maximum fraction of codes that are multiples of 100: amounts of money are, codes are not
 _STEPS = 1_000  # float32 steps per standard deviation; fewer lose signal
 _MANY_STEPS = 100_000  # float32 steps per standard deviation; with more, few distinct values become equal
-_MAX_LOST_SHARE = 0.02  # maximum fraction of distinct values that become equal in float32
+_MAX_LOST_FRACTION = 0.02  # maximum fraction of distinct values that become equal in float32
 _SAMPLE_ROWS = 20_000
 _FLOAT32_STEP = 2.0**-23  # distance of neighboring numbers, relative to them
 _MAX_FIRST = 0.01  # largest first row number as a fraction of the rows: the rows before may be in other splits
@@ -136,7 +136,7 @@ def _are_days(numbers: pl.Series) -> bool:
     days = numbers.drop_nulls().unique()
     if len(days) < _MIN_DATES or not _is_integer(days).all():
         return False
-    return convert_time_numbers(days, "yyyymmdd").count() >= len(days) * _DATES_SHARE
+    return convert_time_numbers(days, "yyyymmdd").count() >= len(days) * _DATES_FRACTION
 
 
 def _are_codes(numbers: pl.Series, cells: pl.Series) -> bool:
@@ -149,7 +149,7 @@ def _are_codes(numbers: pl.Series, cells: pl.Series) -> bool:
     distinct, rows = len(codes), cells.count()
     if distinct > _MAX_CODES or rows < distinct * _MIN_CODE_ROWS:
         return False
-    return int(codes.str.ends_with("00").sum()) <= distinct * _MAX_ROUND_SHARE
+    return int(codes.str.ends_with("00").sum()) <= distinct * _MAX_ROUND_FRACTION
 
 
 def _codes(cells: pl.Series) -> pl.Series:
@@ -170,7 +170,7 @@ def _needs_float64(numbers: pl.Series) -> bool:
         return False
     distinct = values.head(_SAMPLE_ROWS).unique()
     rounded = distinct.cast(pl.Float32).n_unique()
-    return rounded < len(distinct) * (1 - _MAX_LOST_SHARE)
+    return rounded < len(distinct) * (1 - _MAX_LOST_FRACTION)
 
 
 def _each_there_once(numbers: pl.Series) -> bool:

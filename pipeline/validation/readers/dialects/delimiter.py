@@ -25,8 +25,8 @@ _MAX_SCORED_ROWS = 200
 _MIN_SOUND_FRACTION = 0.9  # fraction of rows with equal width by a usual delimiter from which blanks are part of values
 _MIN_SOUND_SCORE = 0.7
 _POINT = re.compile(r"[0-9]\.[0-9]")  # a decimal point
-_MIN_CLEAR_SHARE = 0.95  # minimum fraction of rows that an unusual delimiter must split into equally many fields
-_MIN_BLANKS_SHARE = 0.8
+_MIN_CLEAR_FRACTION = 0.95  # minimum fraction of rows that an unusual delimiter must split into equally many fields
+_MIN_BLANKS_FRACTION = 0.8
 _HINT = re.compile(r'\s*"?sep=(\\t|[^\r\n"])\1*"?[\s,;]*', re.IGNORECASE)
 _SCORES = {"number": 1.0, "date": 1.0, "measure": 0.95, "word": 0.9, "empty": 0.9, "text": 0.8}
 _HOLDS_DELIMITER = 0.3  # score of a cell with another possible delimiter
@@ -34,7 +34,7 @@ _HOLDS_PUNCTUATION = 0.6  # score of such a cell if a blank follows the other de
 _QUOTED = 0.85  # score of such a cell if it is quoted
 _DELIMITS = re.compile(r"[,;|\t](?=\S)")
 _MISFIT_FIRST = 0.85  # factor when the first line, which may be the header, has another width
-_MIN_SHARE = 0.5  # minimum fraction of rows with the same width if the first line has another width
+_MIN_FRACTION = 0.5  # minimum fraction of rows with the same width if the first line has another width
 _NUMBERS_APART = re.compile(r"[\d,.+-]+(?:\s+[\d,.+-]+)+")
 
 
@@ -107,10 +107,10 @@ def _is_clear_cut(separation: Separation, *, is_rival: bool) -> bool:
     If a usual delimiter does so too, there must be at least three columns, and numbers in the first one.
     """
     rows = [record for record in separation.records if record.width == separation.width][:_MAX_SCORED_ROWS]
-    if separation.width < 2 or len(rows) < 2 or separation.fraction < _MIN_CLEAR_SHARE:
+    if separation.width < 2 or len(rows) < 2 or separation.fraction < _MIN_CLEAR_FRACTION:
         return False
     numbers = sum(kind_of(record.cells[0]) == "number" for record in rows if record.cells)
-    return not is_rival or (separation.width > 2 and numbers >= _MIN_CLEAR_SHARE * (len(rows) - 1))
+    return not is_rival or (separation.width > 2 and numbers >= _MIN_CLEAR_FRACTION * (len(rows) - 1))
 
 
 def _is_sound(separation: Separation) -> bool:
@@ -152,7 +152,7 @@ def _score(separation: Separation) -> float:
     if not rows:
         return 0.0
     fits = separation.records[0].width == separation.width
-    if not _is_clear(separation, rows) or (not fits and separation.fraction < _MIN_SHARE):
+    if not _is_clear(separation, rows) or (not fits and separation.fraction < _MIN_FRACTION):
         return 0.0
     score = separation.fraction * separation.mean_score * (1 + 0.05 * math.log2(separation.width))
     return score if fits else score * _MISFIT_FIRST
@@ -176,7 +176,7 @@ def _is_clear(separation: Separation, rows: Sequence[TextRow]) -> bool:
     if separation.delimiter in USUAL:
         return True
     blanks = separation.delimiter == BLANKS
-    if separation.fraction < (_MIN_BLANKS_SHARE if blanks else _MIN_CLEAR_SHARE):
+    if separation.fraction < (_MIN_BLANKS_FRACTION if blanks else _MIN_CLEAR_FRACTION):
         return False
     kinds = [tuple(kind_of(cell) for cell in record.cells or ()) for record in rows]
     if separation.width == 2 and (not blanks or Counter(kinds).most_common(1)[0][0] == ("date", "date")):

@@ -18,7 +18,7 @@ __all__ = ["Body", "Footer", "find_footer", "read_tail"]
 
 _TAIL_BYTES = 64 << 10
 _MAX_LINES = 40
-_MAX_RAGGED_SHARE = 0.02  # with a larger fraction of narrow rows, a narrow row is data
+_MAX_RAGGED_FRACTION = 0.02  # with a larger fraction of narrow rows, a narrow row is data
 _TOTAL = re.compile(
     r"(?:grand |sub-?|sub |overall |column )?(?:totals?|sums?|summe|gesamt(?:summe|ergebnis)?|insgesamt|zwischensumme"
     r"|averages?|avg\.?|means?|durchschnitt|mittelwert|average total|somme|moyenne|total général|suma|promedio|media"
@@ -54,7 +54,7 @@ class Body:
     min_width: int  # minimum fields of a row, which may lack its empty trailing fields
     profiles: tuple[ColumnEvidence, ...]
     filled: float  # median number of filled cells per row
-    ragged_share: float  # fraction of rows with fewer fields than ``min_width``
+    ragged_fraction: float  # fraction of rows with fewer fields than ``min_width``
     totals: ColumnTotals | None = None
     is_known: bool = False  # whether it is a later file of a known model
 
@@ -88,7 +88,7 @@ class Body:
             min_width=width - extra,
             profiles=profile_columns([row.cells or () for row in table], width),
             filled=median([row.filled for row in table] or [0]),
-            ragged_share=narrow / max(1, len(rows)),
+            ragged_fraction=narrow / max(1, len(rows)),
             totals=totals,
             is_known=is_known,
         )
@@ -192,7 +192,7 @@ def is_footer_row(cells: Sequence[str], text: str, body: Body, line: int, *, aft
         return True
     if _NOTE.fullmatch(text.strip().strip('"')) or _NOTE.fullmatch(first):
         return mismatches
-    if not narrow or body.ragged_share > _MAX_RAGGED_SHARE:
+    if not narrow or body.ragged_fraction > _MAX_RAGGED_FRACTION:
         return False
     return _mismatches(cells, body.profiles) and (after_gap or body.profiles[0].typed)
 

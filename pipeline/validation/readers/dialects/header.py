@@ -30,8 +30,8 @@ _MAX_ADVANCE = 30  # maximum records between the first candidate and the header
 _MAX_NOTE_VALUES = 4  # maximum notes such as "Version,5" that look like rows
 _INVENTED = re.compile(r"column_\d+")
 _PROSE_WORDS = 4
-_MAX_RAGGED_SHARE = 0.02
-_MAX_REPEATED_SHARE = 0.05  # maximum fraction of rows that are repeated headers
+_MAX_RAGGED_FRACTION = 0.02
+_MAX_REPEATED_FRACTION = 0.05  # maximum fraction of rows that are repeated headers
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -71,7 +71,7 @@ def _is_data(record: TextRow) -> bool:
 
 def _are_ragged(rows: Sequence[TextRow], width: int) -> bool:
     narrow = sum(row.cells is not None and row.width < width for row in rows)
-    return narrow > _MAX_RAGGED_SHARE * len(rows)
+    return narrow > _MAX_RAGGED_FRACTION * len(rows)
 
 
 def find_rows(records: Sequence[TextRow], width: int) -> TableStart:
@@ -131,7 +131,7 @@ def _profile(records: Sequence[TextRow], first: int, width: int) -> tuple[Column
 def _without_repeats(header: TextRow, rows: Sequence[TextRow]) -> Sequence[TextRow]:
     """Drop rows that repeat a header, as in concatenated exports; if there are many such rows, they are data."""
     unique_rows = [row for row in rows if row.cells != header.cells]
-    return unique_rows if len(rows) - len(unique_rows) <= len(rows) * _MAX_REPEATED_SHARE else rows
+    return unique_rows if len(rows) - len(unique_rows) <= len(rows) * _MAX_REPEATED_FRACTION else rows
 
 
 def _header_evidence(record: TextRow, rows: Sequence[TextRow], profiles: Sequence[ColumnEvidence]) -> float:

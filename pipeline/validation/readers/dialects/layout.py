@@ -11,7 +11,7 @@ from pipeline.validation.words import counted
 __all__ = ["Layout", "find_layout"]
 
 _MAX_COMPARED = 50  # maximum rows that are compared
-_MAX_FILLED_SHARE = 0.05  # maximum fraction of rows with a value in a trailing field that is ignored
+_MAX_FILLED_FRACTION = 0.05  # maximum fraction of rows with a value in a trailing field that is ignored
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -57,7 +57,7 @@ def _count_empty(table: Sequence[Sequence[str]], width: int) -> int:
 
 
 def _is_empty(cells: Sequence[str]) -> bool:
-    return sum(cell != "" for cell in cells) <= _MAX_FILLED_SHARE * len(cells)
+    return sum(cell != "" for cell in cells) <= _MAX_FILLED_FRACTION * len(cells)
 
 
 def _are_row_names(cells: Sequence[str]) -> bool:

@@ -22,7 +22,7 @@ from pipeline.validation.rejected_rows import RejectedRows
 __all__ = ["KeyOrder", "collect_keys", "parse_object", "read_json_lines"]
 
 _NESTED = pl.Struct({"nested": pl.String})
-_MAX_NESTED_SHARE = 0.01  # maximum fraction of a column's cells with arrays or objects that are read as missing
+_MAX_NESTED_FRACTION = 0.01  # maximum fraction of a column's cells with arrays or objects that are read as missing
 
 
 @dataclass(slots=True)
@@ -160,7 +160,7 @@ def _column(
     name: str, values: list[str | None], cells: _Cells, rejected: RejectedRows, names: Collection[str]
 ) -> pl.Series:
     nested = cells.nested[name]
-    if nested > len(values) * _MAX_NESTED_SHARE and name not in names:
+    if nested > len(values) * _MAX_NESTED_FRACTION and name not in names:
         return pl.Series(name, [None], dtype=_NESTED).new_from_index(0, len(values))
     if nested:
         rejected.add_nested(name, nested)

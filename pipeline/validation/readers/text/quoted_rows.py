@@ -25,7 +25,7 @@ __all__ = ["STRAY_QUOTE", "Row", "split_rows"]
 
 STRAY_QUOTE = "holds a stray quote, read as a character"
 _MAX_PROFILED = 500  # maximum rows that are profiled
-_MIN_FIT_SHARE = 0.9  # minimum fraction of cells that fit their columns of numbers, dates or categories
+_MIN_FIT_FRACTION = 0.9  # minimum fraction of cells that fit their columns of numbers, dates or categories
 _MIN_WIDTH = 3  # minimum width of rows that are recognized only by their width
 _MIN_LINES = 3  # minimum number of such rows
 _MAX_COMPARED = 50  # lines compared after an unclosed quote
@@ -161,7 +161,7 @@ def _precedes_rows(texts: Sequence[str], profiles: Sequence[ColumnEvidence], dia
     """Return whether the lines after an unclosed quote are rows."""
     following = texts[1 : 1 + _MAX_COMPARED]
     table = [fields for text in following if (fields := _read_as_characters(text, dialect)) is not None]
-    return len(table) >= _MIN_FIT_SHARE * len(following) and _are_rows([[], *table], profiles, dialect)
+    return len(table) >= _MIN_FIT_FRACTION * len(following) and _are_rows([[], *table], profiles, dialect)
 
 
 def _are_rows(
@@ -185,7 +185,7 @@ def _are_rows(
         is_missing(cell) or (profile.holds(kind_of(cell)) if profile.typed else cell in profile.values)
         for cell, profile in pairs
     )
-    return fits >= _MIN_FIT_SHARE * len(pairs)
+    return fits >= _MIN_FIT_FRACTION * len(pairs)
 
 
 def _profile_rows(data: bytes, dialect: Dialect) -> tuple[ColumnEvidence, ...]:
