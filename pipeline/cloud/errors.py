@@ -27,9 +27,9 @@ from pipeline.contracts.errors import (
 
 __all__ = ["IgnoredCodes", "code_of", "translate_errors"]
 
-_NO_ANSWER = (HTTPClientError, NoConnectionError, IncompleteReadError, ResponseStreamingError)
+_NO_RESPONSE = (HTTPClientError, NoConnectionError, IncompleteReadError, ResponseStreamingError)
 _NO_CREDENTIALS = (NoAuthTokenError, NoCredentialsError, PartialCredentialsError, TokenRetrievalError)
-_NO_ROOM = "InsufficientStorage"  # error code of the embedded cloud on a full disk
+_DISK_FULL = "InsufficientStorage"  # error code of the embedded cloud on a full disk
 _ITEM_SIZE = "exceeded the maximum allowed size"  # part of "Item size (to update) has exceeded ..."
 
 
@@ -51,11 +51,11 @@ def translate_errors(resource: str) -> Iterator[None]:
     try:
         yield
     except ClientError as error:
-        translated = _known(error, resource)
+        translated = _translate(error, resource)
         if translated is None:
             raise
         raise translated from error
-    except _NO_ANSWER as error:
+    except _NO_RESPONSE as error:
         raise TransientError(f"{resource} did not answer ({type(error).__name__})") from error
     except _NO_CREDENTIALS as error:
         raise ConfigurationError(f"there are no valid AWS credentials for {resource}") from error
@@ -87,10 +87,10 @@ def _is_of_item_size(error: ClientError) -> bool:
     return any(reason.get("Code") in codes and _ITEM_SIZE in reason.get("Message", "") for reason in reasons)
 
 
-def _known(error: ClientError, resource: str) -> ModeldropError | None:
+def _translate(error: ClientError, resource: str) -> ModeldropError | None:
     if _is_of_item_size(error):
         return ItemTooLargeError(f"a record for {resource} is larger than 400 KB, which is the maximum")
-    if code_of(error) == _NO_ROOM:
+    if code_of(error) == _DISK_FULL:
         return ConfigurationError(f"{resource} has no space left ({error.response['Error'].get('Message', '')})")
     status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
     return error_of_code(code_of(error), status, error.operation_name, resource)

@@ -24,7 +24,7 @@ class EventBridge:
     def __init__(self, client: Any) -> None:
         self._client = client
 
-    def tell(self, change: Change) -> None:
+    def notify(self, change: Change) -> None:
         """Put an event (PutEvents).
 
         Raises:

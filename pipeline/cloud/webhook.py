@@ -41,7 +41,7 @@ class Webhook:
         self._now = now
         self._sleep = sleep
 
-    def tell(self, change: Change) -> None:
+    def notify(self, change: Change) -> None:
         """Send a change.
 
         Raises:

@@ -19,13 +19,13 @@ class DeadLetters:
         name: Name, as commands use it.
         contents: Sentence that describes the messages.
         queue: The queue.
-        hand_over: Delivers the body of a message to its receiver, or raises.
+        deliver: Delivers the body of a message to its receiver, or raises.
     """
 
     name: str
     contents: str
     queue: Messages
-    hand_over: Callable[[str], object]
+    deliver: Callable[[str], object]
 
     def count(self) -> int:
         """Return approximately how many messages there are; SQS updates the number with a delay."""
@@ -40,25 +40,25 @@ class DeadLetters:
         Returns:
             Number of delivered messages.
         """
-        handed = 0
+        delivered = 0
         while messages := self.queue.take():
             for message in messages:
-                self.hand_over(message.body)
+                self.deliver(message.body)
                 self.queue.delete(message)
-                handed += 1
-        return handed
+                delivered += 1
+        return delivered
 
 
 def uploads(queue: Messages, uploads_queue: Messages) -> DeadLetters:
     """Return the queue of uploads that start_run could not process."""
     contents = "uploads whose run could not be started in five attempts"
-    return DeadLetters(name="uploads", contents=contents, queue=queue, hand_over=uploads_queue.send)
+    return DeadLetters(name="uploads", contents=contents, queue=queue, deliver=uploads_queue.send)
 
 
 def events(queue: Messages, uploads_queue: Messages) -> DeadLetters:
     """Return the queue of upload events that EventBridge could not deliver; each message is the event itself."""
     contents = "upload events that were not delivered to the queue"
-    return DeadLetters(name="events", contents=contents, queue=queue, hand_over=uploads_queue.send)
+    return DeadLetters(name="events", contents=contents, queue=queue, deliver=uploads_queue.send)
 
 
 def failures(queue: Messages, calls: FunctionCalls, function: str) -> DeadLetters:
@@ -72,4 +72,4 @@ def failures(queue: Messages, calls: FunctionCalls, function: str) -> DeadLetter
         calls.call(function, document.get("requestPayload", document))
 
     contents = "failed runs that are not marked as FAILED"
-    return DeadLetters(name="failures", contents=contents, queue=queue, hand_over=record)
+    return DeadLetters(name="failures", contents=contents, queue=queue, deliver=record)

@@ -51,7 +51,7 @@ def check_job(run: str, job: str, cause: str, *, artifacts: ObjectStore) -> None
         return  # the job was interrupted, or did not stop, after it had written the outcome
     described = _parse_job(cause)
     reason = str(described.get("StatusReason", ""))
-    if any(begin in reason for begin in _NO_MACHINE):
+    if any(marker in reason for marker in _NO_MACHINE):
         reason = reason.removesuffix(": ")[:_MAX_REASON]  # Batch may have given no reason
         raise CapacityUnavailableError(f"the job '{job}' did not get a machine in time ({reason})")
     if outcome is not None and outcome.error is not None:
@@ -77,22 +77,22 @@ def require_survivor(run: str, jobs: Sequence[str], *, artifacts: ObjectStore) -
     Raises:
         NoCandidateSurvivedError: No candidate was trained; the message has each candidate's and each job's error.
     """
-    lost = []
+    failures = []
     for job in jobs:
         outcome = _read_outcome(run, job, artifacts)
         if outcome is None:
-            lost.append(f"the job '{job}' ended without an outcome")
+            failures.append(f"the job '{job}' ended without an outcome")
             continue
         if any(candidate.status == "trained" for candidate in outcome.candidates):
             return
         if outcome.error is not None:
-            lost.append(f"the job '{job}': {outcome.error.message}")
-        lost += [
+            failures.append(f"the job '{job}': {outcome.error.message}")
+        failures += [
             f"{candidate.candidate}: {candidate.error.message}"
             for candidate in outcome.candidates
             if candidate.error is not None
         ]
-    raise NoCandidateSurvivedError(f"no candidate could be trained: {'; '.join(lost)}")
+    raise NoCandidateSurvivedError(f"no candidate could be trained: {'; '.join(failures)}")
 
 
 def _read_outcome(run: str, job: str, artifacts: ObjectStore) -> JobOutcome | None:
@@ -108,11 +108,11 @@ def _without_retry(error: ModeldropError) -> ModeldropError:
     return JobInterruptedError(error.message) if isinstance(error, TransientError) else error
 
 
-def _find_reason(described: dict[str, Any], begin: str) -> str | None:
-    """Return the first reason that begins with ``begin``, from the job or from the containers of its attempts."""
+def _find_reason(described: dict[str, Any], prefix: str) -> str | None:
+    """Return the first reason that begins with ``prefix``, from the job or from the containers of its attempts."""
     containers = [ran.get("Container") or {} for ran in (described, *(described.get("Attempts") or ()))]
     reasons = [*(str(container.get("Reason", "")) for container in containers), str(described.get("StatusReason", ""))]
-    return next((reason for reason in reasons if reason.startswith(begin)), None)
+    return next((reason for reason in reasons if reason.startswith(prefix)), None)
 
 
 def _parse_job(cause: str) -> dict[str, Any]:

@@ -13,7 +13,7 @@ __all__ = ["ChangeListener"]
 class ChangeListener(Protocol):
     """Receives changes: the end of a run, a promotion, a rollback."""
 
-    def tell(self, change: Change) -> None:
+    def notify(self, change: Change) -> None:
         """Deliver a change, at least once.
 
         Raises:

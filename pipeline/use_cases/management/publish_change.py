@@ -32,11 +32,11 @@ class PublishChange:
         Raises:
             TransientError: The event bus did not accept the change.
         """
-        self.events.tell(change)
+        self.events.notify(change)
         if self.webhook is None:
             return
         try:
-            self.webhook.tell(change)
+            self.webhook.notify(change)
         except TransientError as error:
             who = (change.tenant, "webhook")
             resource = str(change.detail.get("run") or change.detail.get("model"))

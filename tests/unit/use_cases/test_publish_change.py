@@ -98,7 +98,7 @@ def listener() -> Iterator[Listener]:
 
 
 def test_a_request_is_signed_with_its_time(listener: Listener) -> None:
-    Webhook(listener.url, "secret", now=lambda: 1_796_000_000.9).tell(CHANGE)
+    Webhook(listener.url, "secret", now=lambda: 1_796_000_000.9).notify(CHANGE)
     ((headers, body),) = listener.requests
     assert json.loads(body) == CHANGE.model_dump(mode="json")
     assert (headers["modeldrop-id"], headers["modeldrop-timestamp"]) == ("c1", "1796000000")
@@ -109,7 +109,7 @@ def test_a_request_is_signed_with_its_time(listener: Listener) -> None:
 def test_a_request_is_retried_with_growing_waits(listener: Listener) -> None:
     listener.statuses = [503, 302, 204]
     waits: list[float] = []
-    Webhook(listener.url, "secret", sleep=waits.append).tell(CHANGE)
+    Webhook(listener.url, "secret", sleep=waits.append).notify(CHANGE)
     assert (len(listener.requests), waits) == (3, [1.0, 4.0])
 
 
