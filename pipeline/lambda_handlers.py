@@ -153,8 +153,8 @@ def reject_unknown_route(_: Exception) -> NoReturn:
 
 def _log_invocation(context: LambdaContext, fields: LogFields) -> None:
     status = fields["status"]
-    say = logger.info if status < 400 else logger.warning if status < 500 else logger.error
-    say("answered", function_name=context.function_name, function_request_id=context.aws_request_id, **fields)
+    log = logger.info if status < 400 else logger.warning if status < 500 else logger.error
+    log("answered", function_name=context.function_name, function_request_id=context.aws_request_id, **fields)
     if "rows" in fields:
         metrics.add_metric(name="Milliseconds", unit=MetricUnit.Milliseconds, value=fields["milliseconds"])
         metrics.add_metric(name="Rows", unit=MetricUnit.Count, value=fields["rows"])

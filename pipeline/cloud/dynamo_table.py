@@ -143,24 +143,24 @@ class DynamoTable:
         after: str | None = None,
     ) -> list[Item]:
         """Return the items of a partition in the order of their sort keys (Query, strongly consistent)."""
-        words = _ExpressionBuilder()
-        condition = f"{words.path('pk')} = {words.value(pk)}"
+        expression = _ExpressionBuilder()
+        condition = f"{expression.path('pk')} = {expression.value(pk)}"
         if sk_prefix:
-            condition += f" AND begins_with({words.path('sk')}, {words.value(sk_prefix)})"
-        request = {"KeyConditionExpression": condition, "ConsistentRead": True, **words.bound()}
+            condition += f" AND begins_with({expression.path('sk')}, {expression.value(sk_prefix)})"
+        request = {"KeyConditionExpression": condition, "ConsistentRead": True, **expression.bound()}
         if after is not None:
             request["ExclusiveStartKey"] = _key(pk, after)
         return self._pages(request, newest_first=newest_first, limit=limit)
 
     def listing(self, name: str, *, limit: int | None = None, since: str = "", before: str = "") -> list[Item]:
         """Return the items of the listing index, newest first (Query, eventually consistent)."""
-        words = _ExpressionBuilder()
-        condition = f"{words.path('listing')} = {words.value(name)}"
+        expression = _ExpressionBuilder()
+        condition = f"{expression.path('listing')} = {expression.value(name)}"
         if before:
-            condition += f" AND {words.path('listed_at')} < {words.value(before)}"
+            condition += f" AND {expression.path('listed_at')} < {expression.value(before)}"
         elif since:
-            condition += f" AND {words.path('listed_at')} >= {words.value(since)}"
-        request = {"KeyConditionExpression": condition, "IndexName": _LISTING_INDEX, **words.bound()}
+            condition += f" AND {expression.path('listed_at')} >= {expression.value(since)}"
+        request = {"KeyConditionExpression": condition, "IndexName": _LISTING_INDEX, **expression.bound()}
         return self._pages(request, newest_first=True, limit=limit)
 
     def _pages(self, request: dict[str, Any], *, newest_first: bool, limit: int | None) -> list[Item]:
@@ -184,22 +184,22 @@ class DynamoTable:
                 return {"ConditionCheck": self._check(write, _ExpressionBuilder())}
 
     def _update(self, update: UpdateRequest) -> Any:
-        words = _ExpressionBuilder()
-        assignments = [f"{words.path(name)} = {words.value(value)}" for name, value in update.values.items()]
-        removals = [words.path(name) for name in update.remove]
+        expression = _ExpressionBuilder()
+        assignments = [f"{expression.path(name)} = {expression.value(value)}" for name, value in update.values.items()]
+        removals = [expression.path(name) for name in update.remove]
         clauses = [
             f"{verb} {', '.join(terms)}" for verb, terms in (("SET", assignments), ("REMOVE", removals)) if terms
         ]
-        return {"UpdateExpression": " ".join(clauses), **self._check(update, words)}
+        return {"UpdateExpression": " ".join(clauses), **self._check(update, expression)}
 
-    def _check(self, request: UpdateRequest | CheckRequest, words: _ExpressionBuilder) -> Any:
+    def _check(self, request: UpdateRequest | CheckRequest, expression: _ExpressionBuilder) -> Any:
         """Return the parameters of a condition on an existing item: key, condition, bound placeholders."""
-        condition = words.condition(request.only_if)
+        condition = expression.condition(request.only_if)
         return {
             "TableName": self._name,
             "Key": _key(*request.key),
             "ConditionExpression": condition,
-            **words.bound(),
+            **expression.bound(),
         }
 
     def _put(self, put: PutRequest) -> Any:
@@ -207,13 +207,13 @@ class DynamoTable:
             raise ItemTooLargeError(
                 f"a record for the table {self._name} has {size:,} bytes: at most {MAX_ITEM_BYTES:,} are allowed"
             )
-        words = _ExpressionBuilder()
+        expression = _ExpressionBuilder()
         request: dict[str, Any] = {"TableName": self._name, "Item": serialize_item(put.item)}
         if put.only_if_absent:
-            request["ConditionExpression"] = f"attribute_not_exists({words.path('pk')})"
+            request["ConditionExpression"] = f"attribute_not_exists({expression.path('pk')})"
         elif put.only_if is not None:
-            request["ConditionExpression"] = words.condition(put.only_if)
-        return request | (words.bound() if "ConditionExpression" in request else {})
+            request["ConditionExpression"] = expression.condition(put.only_if)
+        return request | (expression.bound() if "ConditionExpression" in request else {})
 
     def _translate_errors(self) -> AbstractContextManager[None]:
         return translate_errors(f"the table {self._name}")
@@ -230,9 +230,9 @@ class _ExpressionBuilder:
         return ".".join(self._names.setdefault(name, f"#n{len(self._names)}") for name in dotted.split("."))
 
     def value(self, value: object) -> str:
-        word = f":v{len(self._values)}"
-        self._values[word] = write_value(value)
-        return word
+        placeholder = f":v{len(self._values)}"
+        self._values[placeholder] = write_value(value)
+        return placeholder
 
     def condition(self, only_if: Mapping[str, Any] | None) -> str:
         """Return the condition that an item exists and has these values; None means that the attribute is absent."""
@@ -244,7 +244,7 @@ class _ExpressionBuilder:
             yield absent if value is None else f"{self.path(name)} = {self.value(value)}"
 
     def bound(self) -> dict[str, Any]:
-        names = {word: name for name, word in self._names.items()}
+        names = {placeholder: name for name, placeholder in self._names.items()}
         values = {"ExpressionAttributeValues": self._values} if self._values else {}
         return {"ExpressionAttributeNames": names, **values}
 

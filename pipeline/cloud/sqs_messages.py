@@ -34,7 +34,7 @@ class SqsMessages:
             )
         return int(response["Attributes"]["ApproximateNumberOfMessages"])
 
-    def take(self) -> Sequence[Message]:
+    def receive(self) -> Sequence[Message]:
         """Receive at most ten messages, which stay invisible for the queue's visibility timeout."""
         with self._translate_errors():
             response = self._client.receive_message(

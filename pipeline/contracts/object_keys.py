@@ -68,7 +68,7 @@ def check_tenant(name: str) -> str:
         )
     if not re.fullmatch(_TENANT, name):
         raise InvalidUploadError(
-            f"'{_shown(name)}' is not a tenant name: expected 1 to 32 lower-case letters, digits and inner hyphens"
+            f"'{_printable(name)}' is not a tenant name: expected 1 to 32 lower-case letters, digits and inner hyphens"
         )
     return name
 
@@ -81,7 +81,7 @@ def check_model(name: str) -> str:
     """
     if not re.fullmatch(_MODEL, name) or name.lower() in RESERVED:
         raise InvalidUploadError(
-            f"'{_shown(name)}' is not a model name: expected 1 to 32 letters, digits and inner '_', '.', '-', "
+            f"'{_printable(name)}' is not a model name: expected 1 to 32 letters, digits and inner '_', '.', '-', "
             "and no reserved word"
         )
     return name
@@ -96,13 +96,13 @@ def check_file(name: str) -> str:
     is_path = "/" in name or "\\" in name or name in (".", "..")
     if is_path or not name.strip() or not name.isprintable() or len(name.encode()) > _MAX_FILE_BYTES:
         raise InvalidUploadError(
-            f"'{_shown(name)}' is not a file name: expected 1 to {_MAX_FILE_BYTES} bytes "
+            f"'{_printable(name)}' is not a file name: expected 1 to {_MAX_FILE_BYTES} bytes "
             "without '/' and control characters"
         )
     return name
 
 
-def _shown(name: str) -> str:
+def _printable(name: str) -> str:
     return "".join(c if c.isprintable() else "?" for c in name[:40])
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-__all__ = ["places"]
+__all__ = ["frame_locations"]
 
 
-def places(error: BaseException) -> list[str]:
+def frame_locations(error: BaseException) -> list[str]:
     """Return file, line and function of each frame, the innermost last, without the message, which may quote data."""
     import traceback  # noqa: PLC0415 - only a failure needs it, and predict imports this module on a cold start
 

@@ -41,7 +41,7 @@ class DeadLetters:
             Number of delivered messages.
         """
         delivered = 0
-        while messages := self.queue.take():
+        while messages := self.queue.receive():
             for message in messages:
                 self.deliver(message.body)
                 self.queue.delete(message)

@@ -7,7 +7,7 @@ from typing import Any
 from pipeline.contracts.algorithms.catalog import catalog
 from pipeline.contracts.errors import InvalidJobSpecError
 from pipeline.contracts.records.base_model import Base
-from pipeline.contracts.records.dataset import ColumnProfile, Dataset, LeftOut
+from pipeline.contracts.records.dataset import ColumnProfile, Dataset, Dropped
 from pipeline.contracts.records.plan import Candidate, Plan
 from pipeline.contracts.spec.job_spec import JobSpec, Training
 
@@ -34,7 +34,7 @@ def align_columns_to_base(dataset: Dataset, base: Base) -> Dataset:
     columns = tuple(_as_read(column_by_name.get(column.name), column, dataset, base) for column in base.columns)
     read = {column.name for column in columns}
     spare = tuple(
-        LeftOut(name=name, reason=f"the base model {base.version} does not read it")
+        Dropped(name=name, reason=f"the base model {base.version} does not read it")
         for name in column_by_name
         if name not in read
     )

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 
 from pipeline.contracts.errors import IntegrityError, ModeldropError, TransientError
-from pipeline.contracts.tracebacks import places
+from pipeline.contracts.tracebacks import frame_locations
 from pipeline.server.authentication import Authenticator
 from pipeline.server.execution.dispatcher import Dispatcher
 from pipeline.server.http.responses import error_response
@@ -173,7 +173,7 @@ class ServerApplication:
         request_id = request.headers.get("x-request-id", "")[:64] or f"server-{next(self._numbers)}"
         if not isinstance(error, ModeldropError) or isinstance(error, (IntegrityError, TransientError)):
             self._events.report(
-                "request failed", error=type(error).__name__, request_id=request_id, places=places(error)
+                "request failed", error=type(error).__name__, request_id=request_id, places=frame_locations(error)
             )
         return respond_to_error(error, request_id)
 

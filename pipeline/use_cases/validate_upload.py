@@ -40,7 +40,7 @@ class ValidateUpload(RunUseCase):
         upload = self._read(Upload, RunKeys(run).upload)
         try:
             if parse_upload_key(upload.key).is_model:
-                self._take_model(run, upload)
+                self._copy_model(run, upload)
                 self.runs.finish_stage(run, "validate")
                 return
             with tempfile.TemporaryDirectory() as workdir:
@@ -60,7 +60,7 @@ class ValidateUpload(RunUseCase):
         )
         self.runs.finish_stage(run, "validate")
 
-    def _take_model(self, run: str, upload: Upload) -> None:
+    def _copy_model(self, run: str, upload: Upload) -> None:
         """Copy an uploaded model, its settings and its calibration rows to the run. A job reads the untrusted files.
 
         Raises:

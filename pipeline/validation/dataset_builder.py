@@ -11,7 +11,7 @@ from typing import Any
 import polars as pl
 
 from pipeline.contracts.errors import InvalidColumnsError, InvalidTargetError, TooFewRowsError
-from pipeline.contracts.records.dataset import GROUP, LABEL_CLASSES, TIME, ColumnProfile, Dataset, LeftOut, SplitRows
+from pipeline.contracts.records.dataset import GROUP, LABEL_CLASSES, TIME, ColumnProfile, Dataset, Dropped, SplitRows
 from pipeline.contracts.spec.job_spec import JobSpec
 from pipeline.validation.columns.target import check_distinct
 from pipeline.validation.companions.test_file import CompanionTest, read_test_rows
@@ -191,7 +191,7 @@ def _check_varies(read: ReadRows, classes: tuple[str, ...]) -> None:
             )
 
 
-def _profile(read: ReadRows, *, is_keyed: bool) -> tuple[list[ColumnProfile], list[LeftOut]]:
+def _profile(read: ReadRows, *, is_keyed: bool) -> tuple[list[ColumnProfile], list[Dropped]]:
     """Return the profiles of columns, and the dropped columns; rows with keys (``is_keyed``) may lack a column."""
     if read.statistics is not None:
         profiles, left_out = read.statistics.profiles()
@@ -204,7 +204,7 @@ def _profile(read: ReadRows, *, is_keyed: bool) -> tuple[list[ColumnProfile], li
     return profiles, left_out
 
 
-def _check_usable(profiles: Sequence[ColumnProfile], left_out: Sequence[LeftOut], target: str) -> None:
+def _check_usable(profiles: Sequence[ColumnProfile], left_out: Sequence[Dropped], target: str) -> None:
     if not profiles:
         reasons = listed([f"'{column.name}': {column.reason}" for column in left_out], MAX_NAMED, "; ")
         purpose = f"predict '{target}'" if target else "form clusters"
@@ -261,7 +261,7 @@ def _warn_shared_rows(name: str, test: pl.DataFrame, files: Mapping[str, Path]) 
         yield f"{shared:,} of {counted(test.height, 'row')} of '{name}' are in the data too"
 
 
-def _warn_left_out(left_out: Sequence[LeftOut]) -> Iterator[str]:
+def _warn_left_out(left_out: Sequence[Dropped]) -> Iterator[str]:
     """Warn about dropped columns that the user did not ask to drop."""
     dropped = [f"'{column.name}' ({column.reason})" for column in left_out if column.reason not in DROP_REASONS]
     if dropped:

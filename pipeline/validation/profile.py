@@ -8,7 +8,7 @@ from typing import Any, get_args
 
 import polars as pl
 
-from pipeline.contracts.records.dataset import ColumnProfile, DatePart, LeftOut
+from pipeline.contracts.records.dataset import ColumnProfile, DatePart, Dropped
 from pipeline.contracts.signature import Column
 from pipeline.parsing.dates import SECONDS_A_DAY
 from pipeline.validation.columns.inferred import InferredColumn
@@ -18,7 +18,7 @@ from pipeline.validation.threads import map_in_threads
 __all__ = ["column_fields", "profile_column", "profile_in_threads"]
 
 
-def profile_column(column: Column, train: pl.Series) -> ColumnProfile | LeftOut:
+def profile_column(column: Column, train: pl.Series) -> ColumnProfile | Dropped:
     """Profile a column.
 
     Args:
@@ -26,7 +26,7 @@ def profile_column(column: Column, train: pl.Series) -> ColumnProfile | LeftOut:
         train: Values of the column in the training rows.
 
     Returns:
-        The profile, or a LeftOut with the reason if the values carry no information.
+        The profile, or Dropped with the reason if the values carry no information.
     """
     missing = train.null_count()
     values = train.drop_nulls()
@@ -35,9 +35,9 @@ def profile_column(column: Column, train: pl.Series) -> ColumnProfile | LeftOut:
         values = values.sort(multithreaded=False)
     distinct = values.n_unique()
     if distinct == 0:
-        return LeftOut(name=train.name, reason="only missing values in the training rows")
+        return Dropped(name=train.name, reason="only missing values in the training rows")
     if distinct == 1 and missing == 0:
-        return LeftOut(name=train.name, reason="constant: one value in all training rows")
+        return Dropped(name=train.name, reason="constant: one value in all training rows")
     profile = ColumnProfile(**column_fields(column), missing=missing, distinct=distinct)
     if column.kind in ("image", "text"):
         return profile
@@ -49,8 +49,8 @@ def profile_column(column: Column, train: pl.Series) -> ColumnProfile | LeftOut:
 
 
 def profile_in_threads(
-    profile: Callable[[InferredColumn], ColumnProfile | LeftOut], columns: Sequence[InferredColumn]
-) -> tuple[list[ColumnProfile], list[LeftOut]]:
+    profile: Callable[[InferredColumn], ColumnProfile | Dropped], columns: Sequence[InferredColumn]
+) -> tuple[list[ColumnProfile], list[Dropped]]:
     """Return the profiles of columns, and the columns that are dropped.
 
     Args:
@@ -59,7 +59,7 @@ def profile_in_threads(
     """
     results = map_in_threads(profile, columns)
     profiles = [result for result in results if isinstance(result, ColumnProfile)]
-    return profiles, [result for result in results if isinstance(result, LeftOut)]
+    return profiles, [result for result in results if isinstance(result, Dropped)]
 
 
 def column_fields(column: Column) -> dict[str, Any]:

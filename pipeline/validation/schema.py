@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 import polars as pl
 
 from pipeline.contracts.errors import InvalidJobSpecError
-from pipeline.contracts.records.dataset import GROUP, TIME, LeftOut
+from pipeline.contracts.records.dataset import GROUP, TIME, Dropped
 from pipeline.contracts.signature import Column, Task
 from pipeline.contracts.spec.job_spec import JobSpec
 from pipeline.parsing.missing import MISSING, choose_markers
@@ -72,7 +72,7 @@ class Schema:
     target: TargetRule
     target_values: pl.Series
     columns: tuple[InferredColumn, ...]
-    left_out: tuple[LeftOut, ...]
+    left_out: tuple[Dropped, ...]
     sample: pl.DataFrame
     missing: frozenset[str] = MISSING
     weight: Column | None = None
@@ -193,7 +193,7 @@ def infer_schema(rows: TableRows, spec: JobSpec) -> Schema:
     sources = spec.targets or (name,)
     check_columns(spec, sample.columns, sources)
     hint = _decimal_hint(sample)
-    dropped = [LeftOut(name=column, reason=_DROP_REASON) for column in spec.drop]
+    dropped = [Dropped(name=column, reason=_DROP_REASON) for column in spec.drop]
     dropped += _leave_out_group(spec)
     features = sample.drop({*sources, spec.weight or "", *(column.name for column in dropped)}, strict=False)
     with ThreadPoolExecutor(1) as pool:  # the target is inferred at the same time, and its errors are raised first
@@ -248,8 +248,8 @@ def _warn_target(target: Target, rows: TableRows) -> Iterator[str]:
 
 def _infer_features(
     features: pl.DataFrame, rows: TableRows, missing: frozenset[str], hint: DecimalHint
-) -> tuple[tuple[InferredColumn, ...], list[LeftOut]]:
-    def infer(raw: pl.Series) -> InferredColumn | LeftOut:
+) -> tuple[tuple[InferredColumn, ...], list[Dropped]]:
+    def infer(raw: pl.Series) -> InferredColumn | Dropped:
         if rows.image and raw.dtype == pl.Binary:
             return InferredColumn(column=Column(name=raw.name, kind="image", shape=rows.image), values=raw)
         column = infer_column(raw, missing=missing, decimal_hint=hint)
@@ -261,7 +261,7 @@ def _infer_features(
         for column in inferred
         if isinstance(column, InferredColumn)
     )
-    return columns, [column for column in inferred if isinstance(column, LeftOut)]
+    return columns, [column for column in inferred if isinstance(column, Dropped)]
 
 
 def _decimal_hint(sample: pl.DataFrame) -> DecimalHint:
@@ -275,11 +275,11 @@ def _decimal_hint(sample: pl.DataFrame) -> DecimalHint:
     return "," if evidence > 0 else "." if evidence < 0 else ""
 
 
-def _leave_out_group(spec: JobSpec) -> list[LeftOut]:
+def _leave_out_group(spec: JobSpec) -> list[Dropped]:
     name = spec.split.column
     if spec.split.by != "group" or name is None or name in spec.drop:
         return []
-    return [LeftOut(name=name, reason=_GROUP_REASON)]
+    return [Dropped(name=name, reason=_GROUP_REASON)]
 
 
 def _infer_placing(sample: pl.DataFrame, spec: JobSpec, missing: Set[str]) -> Column | None:
@@ -303,7 +303,7 @@ def _infer_times(raw: pl.Series, missing: Set[str]) -> Column:
     if raw.dtype == pl.String and (numbers := infer_numbers(strip_cells(raw, missing))) is not None:
         return Column(name=raw.name, kind="numeric", number_format=numbers.number_format, is_wide=True)
     inferred = infer_column(raw, missing=missing)
-    if isinstance(inferred, LeftOut) or inferred.column.kind != "datetime":
+    if isinstance(inferred, Dropped) or inferred.column.kind != "datetime":
         raise InvalidJobSpecError(
             f"train.yaml: split.column: the values of '{raw.name}' are not times: dates, times or numbers that grow "
             "with time are expected"

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 import polars as pl
 
-from pipeline.contracts.records.dataset import ColumnProfile, LeftOut
+from pipeline.contracts.records.dataset import ColumnProfile, Dropped
 from pipeline.contracts.signature import Column
 from pipeline.validation.columns.inferred import InferredColumn
 from pipeline.validation.columns.numbers.kinds import may_number_rows
@@ -146,7 +146,7 @@ class Statistics:
             if name in batch.counts and column.counted:
                 column.add_counts(batch.counts[name])
 
-    def profiles(self) -> tuple[list[ColumnProfile], list[LeftOut]]:
+    def profiles(self) -> tuple[list[ColumnProfile], list[Dropped]]:
         """Return the profiles of columns, and the columns that are dropped.
 
         Medians, and the date parts that differ, are those of the sample.
@@ -154,16 +154,16 @@ class Statistics:
         sample = pl.concat(self._sample)
         return profile_in_threads(lambda column: self._profile(column.column, sample[column.name]), self.columns)
 
-    def _profile(self, described: Column, sample: pl.Series) -> ColumnProfile | LeftOut:
+    def _profile(self, described: Column, sample: pl.Series) -> ColumnProfile | Dropped:
         name, column = described.name, self._columns[described.name]
         column.merge_hashes()
         column.merge_counts()
         if not column.present:
-            return LeftOut(name=name, reason="only missing values in the training rows")
+            return Dropped(name=name, reason="only missing values in the training rows")
         if described.kind == "numeric" and self._is_row_number(column, sample):
-            return LeftOut(name=name, reason="a row number: consecutive whole numbers, each of them once")
+            return Dropped(name=name, reason="a row number: consecutive whole numbers, each of them once")
         profile = profile_column(described, sample)
-        if isinstance(profile, LeftOut):
+        if isinstance(profile, Dropped):
             if column.distinct == 1 and not column.missing:
                 return profile
             profile = ColumnProfile(**column_fields(described), missing=0, distinct=0, median=column.mean)

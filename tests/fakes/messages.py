@@ -25,7 +25,7 @@ class FakeMessages:
     def count(self) -> int:
         return len(self._visible)
 
-    def take(self) -> Sequence[Message]:
+    def receive(self) -> Sequence[Message]:
         some = dict(itertools.islice(self._visible.items(), 10))
         for receipt in some:
             self.taken[receipt] = self._visible.pop(receipt)

@@ -14,11 +14,11 @@ def queue(clients: Clients) -> SqsMessages:
 
 
 def test_messages_are_received_and_deleted(queue: SqsMessages) -> None:
-    assert (queue.count(), list(queue.take())) == (0, [])
+    assert (queue.count(), list(queue.receive())) == (0, [])
     for body in ("a", "b"):
         queue.send(body)
     assert queue.count() == 2
-    received = [message for _ in range(2) for message in queue.take()]
+    received = [message for _ in range(2) for message in queue.receive()]
     assert sorted(message.body for message in received) == ["a", "b"]
     for message in received:
         queue.delete(message)
@@ -27,5 +27,5 @@ def test_messages_are_received_and_deleted(queue: SqsMessages) -> None:
 
 def test_a_received_message_is_invisible(queue: SqsMessages) -> None:
     queue.send("a")
-    assert len(queue.take()) == 1
-    assert list(queue.take()) == []
+    assert len(queue.receive()) == 1
+    assert list(queue.receive()) == []

@@ -89,7 +89,7 @@ class SignedService:
         try:
             return connection.request(method, path, signed, body)
         finally:
-            self._keep(connection)
+            self._release(connection)
 
     def _find_idle(self) -> ServiceConnection | None:
         """Return an idle connection that the server has not closed; None if there is none."""
@@ -103,7 +103,7 @@ class SignedService:
             connection.close()
         return None
 
-    def _keep(self, connection: ServiceConnection) -> None:
+    def _release(self, connection: ServiceConnection) -> None:
         if connection.is_open:
             self._idle.append((connection, time.time()))
         else:

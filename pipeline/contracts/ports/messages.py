@@ -29,7 +29,7 @@ class Messages(Protocol):
         """Return approximately how many messages are waiting."""
         ...
 
-    def take(self) -> Sequence[Message]:
+    def receive(self) -> Sequence[Message]:
         """Receive up to ten messages, and hide them for the queue's visibility timeout.
 
         Returns:

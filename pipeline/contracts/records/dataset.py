@@ -20,7 +20,7 @@ __all__ = [
     "ColumnProfile",
     "Dataset",
     "DatePart",
-    "LeftOut",
+    "Dropped",
     "SplitRows",
     "can_bag",
 ]
@@ -82,7 +82,7 @@ class ColumnProfile(Record):
         return Column(**{field.name: getattr(self, field.name) for field in fields(Column)})
 
 
-class LeftOut(Record):
+class Dropped(Record):
     """A column that no model reads, and why: row number, constant, empty, arrays, dropped."""
 
     name: str
@@ -144,7 +144,7 @@ class Dataset(Record):
     task: Task
     target: str
     columns: tuple[ColumnProfile, ...]
-    left_out: tuple[LeftOut, ...] = ()
+    left_out: tuple[Dropped, ...] = ()
     classes: tuple[str, ...] = ()
     class_rows: tuple[int, ...] = ()
     rows: SplitRows

@@ -69,8 +69,8 @@ def _nearest(path: list[str], fields: list[str], model: type[BaseModel]) -> str:
     name = path[-1]
     if len(path) == 1 and name in catalog():
         return f"did you mean 'settings.{name}'?"
-    within = [outer for outer in fields if name in _fields_at([outer], model)] if len(path) == 1 else []
-    return f"did you mean '{within[0]}.{name}'?" if within else did_you_mean(name, fields)
+    sections = [outer for outer in fields if name in _fields_at([outer], model)] if len(path) == 1 else []
+    return f"did you mean '{sections[0]}.{name}'?" if sections else did_you_mean(name, fields)
 
 
 def _fields_at(path: list[str], model: type[BaseModel]) -> list[str]:

@@ -34,7 +34,7 @@ __all__ = [
 ]
 
 
-def _known_algorithm(name: str) -> str:
+def _check_algorithm(name: str) -> str:
     if name not in catalog():
         raise ValueError(f"unknown algorithm '{name}': {did_you_mean(name, catalog())}")
     return name
@@ -51,7 +51,7 @@ def _as_marker(value: object) -> object:
     return "null" if value is None else _as_text(value)
 
 
-def _check_threshold_word(value: object) -> object:
+def _check_threshold(value: object) -> object:
     if value == "auto" or (isinstance(value, int | float) and 0 < value < 1):
         return value
     raise ValueError("auto, or a number between 0 and 1, is expected")
@@ -74,12 +74,10 @@ Header = Annotated[
     ),
 ]
 Fraction = Annotated[float, Field(gt=0, lt=0.5)]
-AlgorithmName = Annotated[str, AfterValidator(_known_algorithm)]
+AlgorithmName = Annotated[str, AfterValidator(_check_algorithm)]
 Threshold = Annotated[
     Literal["auto"] | Annotated[float, Field(gt=0, lt=1)],
-    BeforeValidator(
-        _check_threshold_word, json_schema_input_type=Literal["auto"] | Annotated[float, Field(gt=0, lt=1)]
-    ),
+    BeforeValidator(_check_threshold, json_schema_input_type=Literal["auto"] | Annotated[float, Field(gt=0, lt=1)]),
 ]
 Passes = Annotated[  # the tags have brackets, so that messages leave them out (_IN_A_UNION)
     Annotated[Literal["auto"], Tag("[auto]")] | Annotated[tuple[PassName, ...], Tag("[passes]")],

@@ -28,24 +28,24 @@ def load_train_yaml(text: str) -> object:
         root = loader.get_single_node()
         if root is None:
             return None
-        _keep_texts(root, ())
+        _tag_texts(root, ())
         content: object = loader.construct_document(root)
         return content
     finally:
         loader.dispose()
 
 
-def _keep_texts(node: Node, path: tuple[str, ...]) -> None:
+def _tag_texts(node: Node, path: tuple[str, ...]) -> None:
     if isinstance(node, MappingNode) and len(path) < 2:
         for key, value in node.value:
-            _keep_texts(value, (*path, str(key.value)))
+            _tag_texts(value, (*path, str(key.value)))
     elif isinstance(node, SequenceNode) and path in _LISTS:
         for item in node.value:
-            _make_text(item, (*_PLAIN, "null"))
+            _tag_as_text(item, (*_PLAIN, "null"))
     elif path in _TEXTS:
-        _make_text(node, _PLAIN)
+        _tag_as_text(node, _PLAIN)
 
 
-def _make_text(node: Node, kinds: tuple[str, ...]) -> None:
+def _tag_as_text(node: Node, kinds: tuple[str, ...]) -> None:
     if isinstance(node, ScalarNode) and node.tag.removeprefix("tag:yaml.org,2002:") in kinds:
         node.tag = _TEXT

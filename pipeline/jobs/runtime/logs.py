@@ -9,7 +9,7 @@ import sys
 from datetime import UTC, datetime
 
 from pipeline.contracts.errors import ModeldropError
-from pipeline.contracts.tracebacks import places
+from pipeline.contracts.tracebacks import frame_locations
 
 __all__ = ["log_to_stdout"]
 
@@ -47,7 +47,7 @@ class _JsonLines(logging.Formatter):
         }
         if record.exc_info and record.exc_info[1]:
             line["error"] = type(record.exc_info[1]).__name__
-            line["at"] = places(record.exc_info[1])
+            line["at"] = frame_locations(record.exc_info[1])
             if isinstance(record.exc_info[1], ModeldropError):
                 line["reason"] = record.exc_info[1].message
         return json.dumps(line, default=str)

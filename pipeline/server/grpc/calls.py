@@ -21,7 +21,7 @@ from pipeline.contracts.errors import (
     TransientError,
     UnauthenticatedError,
 )
-from pipeline.contracts.tracebacks import places
+from pipeline.contracts.tracebacks import frame_locations
 from pipeline.server.authentication import Authenticator
 from pipeline.server.execution.dispatcher import Dispatcher
 from pipeline.server.grpc.application import CallContext
@@ -162,7 +162,7 @@ class CallRunner:
 
     def report(self, error: Exception) -> None:
         """Log a failure of the server."""
-        self._events.report("call failed", error=type(error).__name__, places=places(error))
+        self._events.report("call failed", error=type(error).__name__, places=frame_locations(error))
 
     def _finish(
         self,

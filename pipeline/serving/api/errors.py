@@ -24,7 +24,7 @@ from pipeline.contracts.errors import (
     UnauthenticatedError,
     UnsupportedMediaTypeError,
 )
-from pipeline.contracts.tracebacks import places
+from pipeline.contracts.tracebacks import frame_locations
 from pipeline.serving.api.messages import HttpResponse
 
 __all__ = [
@@ -95,7 +95,7 @@ def describe_server_error(error: BaseException) -> str:
 def describe_error(error: BaseException) -> dict[str, Any]:
     """Return facts about an error that may be logged: its class and, if unexpected, the locations of its traceback."""
     kind = type(error).__name__
-    return {"error": kind} if isinstance(error, ModeldropError) else {"error": kind, "at": places(error)}
+    return {"error": kind} if isinstance(error, ModeldropError) else {"error": kind, "at": frame_locations(error)}
 
 
 def set_log_facts(error: BaseException, facts: Mapping[str, str]) -> None:

@@ -114,9 +114,11 @@ class RetryRun(RunUseCase):
         run = run_name(earlier.tenant, earlier.model, upload.bucket, upload.key, version)
         self.runs.create(run, tenant=earlier.tenant, model=earlier.model, file=earlier.file, started_at=now)
         source, target = RunKeys(earlier.run).root, RunKeys(run).root
-        made_later = tuple(product for stage in STAGES[STAGES.index(entry) :] for product in _PRODUCTS.get(stage, ()))
+        later_products = tuple(
+            product for stage in STAGES[STAGES.index(entry) :] for product in _PRODUCTS.get(stage, ())
+        )
         for name in self._documents(earlier.run):
-            if not name.startswith(made_later):
+            if not name.startswith(later_products):
                 self.artifacts.copy_from(self.artifacts, f"{source}/{name}", f"{target}/{name}")
         self._skip_stages(run, earlier, entry)
         self.runs.add_event(run, f"retries {earlier.run} from {entry}{f', by {by}' if by else ''}")

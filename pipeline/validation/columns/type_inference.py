@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import polars as pl
 
-from pipeline.contracts.records.dataset import LeftOut
+from pipeline.contracts.records.dataset import Dropped
 from pipeline.contracts.signature import Column
 from pipeline.parsing.missing import FALSE, MISSING, TRUE
 from pipeline.parsing.numbers import PLAIN
@@ -38,7 +38,7 @@ _TYPED = r"^(?:[+-]?[0-9]+(?:\.0*)?|True|TRUE|true|False|FALSE|false)$"
 
 def infer_column(
     raw: pl.Series, *, missing: Set[str] = MISSING, decimal_hint: DecimalHint = ""
-) -> InferredColumn | LeftOut:
+) -> InferredColumn | Dropped:
     """Infer the kind and the format of a column.
 
     Args:
@@ -50,24 +50,24 @@ def infer_column(
         return infer_number_kind(numbers, raw, missing=raw.null_count())
     cells = strip_cells(raw, missing)
     if (reason := _why_unread(cells)) is not None:
-        return LeftOut(name=raw.name, reason=reason)
+        return Dropped(name=raw.name, reason=reason)
     markers = Counter[str]() if cells is raw else count_markers(raw, missing)
     is_text = cells.dtype == pl.String
     inferred = _infer_text(cells, missing, decimal_hint, markers) if is_text else _infer_typed(cells)
-    if isinstance(inferred, LeftOut) or not markers:
+    if isinstance(inferred, Dropped) or not markers:
         return inferred
     warning = f"column '{raw.name}': {describe_markers(markers)}; missing: in train.yaml names others"
     return replace(inferred, warnings=(*inferred.warnings, warning))
 
 
-def infer_unnamed_column(raw: pl.Series, inferred: InferredColumn | LeftOut) -> InferredColumn | LeftOut:
+def infer_unnamed_column(raw: pl.Series, inferred: InferredColumn | Dropped) -> InferredColumn | Dropped:
     """Drop an unnamed column that numbers the rows, as pandas writes its index."""
-    if isinstance(inferred, LeftOut) or inferred.column.kind not in ("numeric", "datetime"):
+    if isinstance(inferred, Dropped) or inferred.column.kind not in ("numeric", "datetime"):
         return inferred
     numbers = strip_cells(raw)
     numbers = numbers.cast(pl.Float64, strict=False) if numbers.dtype != pl.Float64 else numbers
     if numbers_rows(numbers):
-        return LeftOut(name=raw.name, reason="a row number: an unnamed column of whole numbers, each of them once")
+        return Dropped(name=raw.name, reason="a row number: an unnamed column of whole numbers, each of them once")
     return inferred
 
 
@@ -95,7 +95,7 @@ def _why_unread(column: pl.Series) -> str | None:
     return None
 
 
-def _infer_typed(cells: pl.Series) -> InferredColumn | LeftOut:
+def _infer_typed(cells: pl.Series) -> InferredColumn | Dropped:
     """Infer the kind of a typed column, as in a parquet file."""
     if cells.dtype == pl.Boolean:
         return InferredColumn(column=Column(name=cells.name, kind="boolean"), values=cells.cast(pl.Float32))
@@ -106,7 +106,7 @@ def _infer_typed(cells: pl.Series) -> InferredColumn | LeftOut:
 
 def _infer_text(
     cells: pl.Series, missing: Set[str], decimal_hint: DecimalHint, markers: Counter[str]
-) -> InferredColumn | LeftOut:
+) -> InferredColumn | Dropped:
     """Infer the kind of a column of text; missing markers of numeric columns are added to ``markers``."""
     name = cells.name
     if (flags := _flags(cells)) is not None:
@@ -117,7 +117,7 @@ def _infer_text(
         markers.update(cells.filter(numbers.is_null() & inferred.numbers.is_not_null()).to_list())
         unread = numbers.null_count() - inferred.other_cells
         column = infer_number_kind(numbers, cells, number_format=inferred.number_format, missing=unread)
-        if isinstance(column, LeftOut):
+        if isinstance(column, Dropped):
             return column
         return replace(column, warnings=(*inferred.warnings, *column.warnings))
     if (dates := read_dates(cells)) is not None:

@@ -15,7 +15,7 @@ from onnx import TensorProto, helper
 from sklearn.metrics import log_loss, precision_recall_fscore_support
 
 from pipeline.contracts.errors import IntegrityError
-from pipeline.contracts.records.dataset import ColumnProfile, Dataset, LeftOut, SplitRows
+from pipeline.contracts.records.dataset import ColumnProfile, Dataset, Dropped, SplitRows
 from pipeline.contracts.records.decision import Decision
 from pipeline.contracts.records.evaluation_report import JobCost
 from pipeline.contracts.records.model_version import GoldenPredictions, ModelCard
@@ -105,7 +105,7 @@ def test_the_card_has_the_metrics_of_the_served_file_on_the_test_rows(wine: Trai
 
 def test_the_card_has_tenant_model_run_warnings_and_leaderboard(wine: Trained) -> None:
     dataset = wine.dataset.model_copy(
-        update={"left_out": (LeftOut(name="born", reason="date"),), "warnings": ("12 rows were set aside",)}
+        update={"left_out": (Dropped(name="born", reason="date"),), "warnings": ("12 rows were set aside",)}
     )
     card, _ = evaluated(dataset, wine.model, wine.validation)
     assert (card.tenant, card.model, card.run) == ("demo", "wine", "demo_wine_0123456789ab")
@@ -252,7 +252,7 @@ def test_golden_rows_fit_in_one_request() -> None:
 
 
 def test_the_column_lists_of_a_card_are_bounded() -> None:
-    dropped = tuple(LeftOut(name=f"c{number}", reason="constant") for number in range(2 * MAX_LISTED))
+    dropped = tuple(Dropped(name=f"c{number}", reason="constant") for number in range(2 * MAX_LISTED))
     wide = MIXED.model_copy(update={"left_out": dropped})
     card, _ = evaluated(wide, mixed_model(), mixed_rows(40, gap=None))
     assert len(card.left_out) == MAX_LISTED

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import polars as pl
 import pytest
 
-from pipeline.contracts.records.dataset import LeftOut
+from pipeline.contracts.records.dataset import Dropped
 from pipeline.validation.columns.inferred import InferredColumn
 from pipeline.validation.columns.type_inference import infer_column, infer_unnamed_column
 
@@ -33,7 +33,7 @@ def test_a_row_number_is_dropped(name, first):
     random.Random(0).shuffle(numbers)
     for values in (numbers, list(map(str, numbers))):
         dropped = infer_column(pl.Series(name, values))
-        assert isinstance(dropped, LeftOut)
+        assert isinstance(dropped, Dropped)
         assert "row number" in dropped.reason
 
 
@@ -45,13 +45,13 @@ def test_a_sequence_with_a_meaningful_name_or_start_is_numeric(name, first):
 
 
 def test_a_sequential_identifier_is_dropped_for_any_first_value():
-    assert isinstance(infer_column(pl.Series("order_id", range(10_000, 10_300))), LeftOut)
+    assert isinstance(infer_column(pl.Series("order_id", range(10_000, 10_300))), Dropped)
 
 
 @pytest.mark.parametrize("values", [[7, 3, 9, 12, 50], ["12", "0", "3", "7", "400"]])
 def test_an_unnamed_column_of_row_numbers_with_gaps_is_dropped(values):
     raw = pl.Series("column_1", values)
-    assert isinstance(infer_unnamed_column(raw, infer_column(raw)), LeftOut)
+    assert isinstance(infer_unnamed_column(raw, infer_column(raw)), Dropped)
 
 
 @pytest.mark.parametrize("values", [[7, 3, 7, 12, 50], [0.5, 1.5, 2.5, 3.0, 9.0], ["a", "b", "a", "b", "c"]])

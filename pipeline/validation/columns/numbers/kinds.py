@@ -6,7 +6,7 @@ import re
 
 import polars as pl
 
-from pipeline.contracts.records.dataset import LeftOut
+from pipeline.contracts.records.dataset import Dropped
 from pipeline.contracts.signature import Column
 from pipeline.parsing.dates import TimeUnit
 from pipeline.parsing.numbers import PLAIN, NumberFormat
@@ -49,7 +49,7 @@ _MAX_ROW_NUMBER_SPAN = 100  # range of row numbers divided by the rows: the row 
 
 def infer_number_kind(
     numbers: pl.Series, cells: pl.Series, *, number_format: NumberFormat = PLAIN, missing: int
-) -> InferredColumn | LeftOut:
+) -> InferredColumn | Dropped:
     """Infer the kind of a column of numbers.
 
     Args:
@@ -60,9 +60,9 @@ def infer_number_kind(
     """
     name = numbers.name
     if numbers.null_count() == len(numbers):
-        return LeftOut(name=name, reason="no number that fits float32")
+        return Dropped(name=name, reason="no number that fits float32")
     if _is_row_number(numbers):
-        return LeftOut(name=name, reason="a row number: consecutive whole numbers, each of them once")
+        return Dropped(name=name, reason="a row number: consecutive whole numbers, each of them once")
     if (unit := _time_unit(numbers)) and number_format == PLAIN:
         column = Column(name=name, kind="datetime", time_unit=unit)
         shown = "days such as 20240316" if unit == "yyyymmdd" else f"times in {unit} since 1970"
@@ -99,7 +99,7 @@ def numbers_rows(numbers: pl.Series) -> bool:
     return len(numbers) > 0 and _each_there_once(numbers) and _span(numbers) < _MAX_ROW_NUMBER_SPAN * len(numbers)
 
 
-def _quantity(numbers: pl.Series, number_format: NumberFormat, missing: int) -> InferredColumn | LeftOut:
+def _quantity(numbers: pl.Series, number_format: NumberFormat, missing: int) -> InferredColumn | Dropped:
     name = numbers.name
     warnings = []
     if _each_there_once(numbers) and _IDENTIFIER_NAME.fullmatch(name):
@@ -109,7 +109,7 @@ def _quantity(numbers: pl.Series, number_format: NumberFormat, missing: int) -> 
     is_wide = _needs_float64(numbers)
     values = fit_numbers(numbers, is_wide=is_wide)
     if values.null_count() == len(values):
-        return LeftOut(name=name, reason="no number that fits float32")
+        return Dropped(name=name, reason="no number that fits float32")
     if lost := values.null_count() - missing:
         warnings.append(f"column '{name}': {counted(lost, 'cell')} without a number that fits float32, read as missing")
     if is_wide:
