@@ -32,23 +32,23 @@ def within_dollars(
         The affordable candidates, in their order, and the dropped ones, each with the reason.
 
     Raises:
-        InvalidJobSpecError: The limit does not pay for the quickest candidate.
+        InvalidJobSpecError: The limit does not pay for the fastest candidate.
     """
     limit = spec.limits.dollars
     if limit is None:
         return list(planned), []
     candidates, skipped = list(planned), list[Skipped]()
-    while len(candidates) > 1 and spec.algorithms is None and not _pays(limit, candidates, dataset, spec):
+    while len(candidates) > 1 and spec.algorithms is None and not _is_affordable(limit, candidates, dataset, spec):
         start, training = _dollars(candidates, dataset, spec)
         costliest = max(candidates, key=_seconds)
         candidates.remove(costliest)
         reason = f"with it, the run is estimated at ${start + training:.2g}, and limits.dollars is {limit:g}"
         skipped.append(Skipped(algorithm=costliest.candidate.algorithm, reason=reason))
-    quickest = min(candidates, key=_seconds)
-    if not _pays(limit, [quickest], dataset, spec):
-        start, training = _dollars([quickest], dataset, spec)
+    fastest = min(candidates, key=_seconds)
+    if not _is_affordable(limit, [fastest], dataset, spec):
+        start, training = _dollars([fastest], dataset, spec)
         raise InvalidJobSpecError(
-            f"limits.dollars is {limit:g}, and the start of a machine with {quickest.candidate.name}, the fastest "
+            f"limits.dollars is {limit:g}, and the start of a machine with {fastest.candidate.name}, the fastest "
             f"candidate, is estimated at ${start + training:.2g}: at least that much is expected"
         )
     return candidates, skipped
@@ -58,7 +58,7 @@ def _seconds(planned: PlannedCandidate) -> float:
     return planned.seconds or 0.0
 
 
-def _pays(limit: float, planned: Sequence[PlannedCandidate], dataset: Dataset, spec: JobSpec) -> bool:
+def _is_affordable(limit: float, planned: Sequence[PlannedCandidate], dataset: Dataset, spec: JobSpec) -> bool:
     start, training = _dollars(planned, dataset, spec)
     return start + training / ESTIMATE_TOLERANCE <= limit
 

@@ -83,7 +83,7 @@ def plan_with_base(plan: Plan, base: Base) -> Plan:
             f"({', '.join(sorted(algorithms))}): algorithms with it, or none, are expected"
         )
     candidates = tuple(
-        _of_base(candidate, base) if candidate.algorithm == base.algorithm else _alone(candidate)
+        _of_base(candidate, base) if candidate.algorithm == base.algorithm else _without_base(candidate)
         for candidate in plan.candidates
     )
     return plan.model_copy(update={"candidates": candidates, "base": base})
@@ -101,7 +101,7 @@ def _of_base(candidate: Candidate, base: Base) -> Candidate:
     return candidate.model_copy(update={"settings": settings, "trials": trials, "reason": reason})
 
 
-def _alone(candidate: Candidate) -> Candidate:
+def _without_base(candidate: Candidate) -> Candidate:
     without = {name: value for name, value in _WITHOUT_BASE.items() if name in candidate.settings}
     return candidate.model_copy(update={"settings": candidate.settings | without})
 

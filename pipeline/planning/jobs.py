@@ -23,7 +23,7 @@ __all__ = [
     "ONE_JOB_SECONDS",
     "PlannedCandidate",
     "fits_one_job",
-    "gpu_pays",
+    "is_gpu_worthwhile",
     "pack_jobs",
     "plan_ensemble",
     "sum_seconds",
@@ -35,13 +35,13 @@ ONE_JOB_CELLS = 1_000_000
 _MIN_SECONDS_PER_JOB = 900.0  # training time of one job from which another job is worth its start
 # Time of the networks on one thread, about ten minutes on four threads. For less, a GPU machine takes as long to start
 # with its image of several GB as a CPU takes to train, and costs three times as much.
-_GPU_PAYS_SECONDS = 1800.0
+_MIN_GPU_SECONDS = 1800.0
 _OWN_JOB_SECONDS = 120.0  # time of the networks on one thread; with less they share the job of the other candidates
 _MAX_CPU_JOBS = 4
 _MIN_MINUTES = 10.0  # a job with fewer minutes is not worth a separate machine
 _SCREENING_MIN_ROWS = 20_000
-_AUDITION_ROWS = 4_000
-_AUDITION_FROM = 4  # candidates of a job; one fewer if all of them need more than half of the job's minutes
+_SCREENING_ROWS = 4_000
+_SCREENING_MIN_CANDIDATES = 4  # candidates of a job; one fewer if all of them need more than half of the job's minutes
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -63,9 +63,9 @@ def sum_seconds(planned: Iterable[PlannedCandidate]) -> float:
     return math.fsum(member.seconds or 0.0 for member in planned)
 
 
-def gpu_pays(networks: Iterable[PlannedCandidate], spec: JobSpec) -> bool:
+def is_gpu_worthwhile(networks: Iterable[PlannedCandidate], spec: JobSpec) -> bool:
     """Return whether networks are worth GPU machines: they take long, or the spec requests several nodes."""
-    return spec.training.parallel.nodes > 1 or sum_seconds(networks) >= _GPU_PAYS_SECONDS
+    return spec.training.parallel.nodes > 1 or sum_seconds(networks) >= _MIN_GPU_SECONDS
 
 
 def fits_one_job(planned: Sequence[PlannedCandidate], dataset: Dataset, spec: JobSpec) -> bool:
@@ -122,7 +122,7 @@ def pack_jobs(
     """
     cpu, gpu, code = ([member for member in planned if member.queue == queue] for queue in ("cpu", "gpu", "code"))
     networks: list[PlannedCandidate] = []
-    if not gpu_pays(gpu, spec):
+    if not is_gpu_worthwhile(gpu, spec):
         networks, gpu = [replace(member, queue="cpu") for member in gpu], []
     if one_job or spec.limits.dollars is not None or sum_seconds(networks) < _OWN_JOB_SECONDS:
         cpu, networks = _in_order(planned, [*cpu, *networks]), []
@@ -150,11 +150,11 @@ def pack_jobs(
         _job("code", "code", code),
     ]
     # Not for private training: each screening would spend the epsilon once more.
-    auditions = not spec.algorithms and rows >= _SCREENING_MIN_ROWS and not spec.training.privacy
+    can_screen = not spec.algorithms and rows >= _SCREENING_MIN_ROWS and not spec.training.privacy
 
     def rows_of(job: TrainingJob) -> int:
         short = 2 * sum_seconds(member for member in planned if member.name in job.candidates) > 60 * minutes
-        return _AUDITION_ROWS if auditions and len(job.candidates) >= _AUDITION_FROM - short else 0
+        return _SCREENING_ROWS if can_screen and len(job.candidates) >= _SCREENING_MIN_CANDIDATES - short else 0
 
     timed = [job.model_copy(update={"minutes": minutes, "audition_rows": rows_of(job)}) for job in jobs]
     return tuple(job for job in timed if job.candidates), tuple(notes)

@@ -34,7 +34,7 @@ def plan(dataset: Dataset, spec: JobSpec, *, runs_code: bool = True) -> Plan:
 
     Raises:
         InvalidJobSpecError: The metric does not measure the task, no algorithm fits, a search cannot be made, or
-            ``limits.dollars`` does not pay for the quickest candidate.
+            ``limits.dollars`` does not pay for the fastest candidate.
     """
     metric = check_metric(
         choose_metric(spec.metric, dataset), dataset.task, dataset.classes, has_several=bool(dataset.targets)
@@ -44,7 +44,7 @@ def plan(dataset: Dataset, spec: JobSpec, *, runs_code: bool = True) -> Plan:
     check_training(spec.training, dataset)
     cases, skipped = _fitting(dataset, spec, runs_code=runs_code)
     affordable, beyond, notes = _within_limits(cases)
-    planned, too_dear = within_dollars([_planned(case) for case in affordable], dataset, spec)
+    planned, too_expensive = within_dollars([_planned(case) for case in affordable], dataset, spec)
     one_job = fits_one_job(planned, dataset, spec)
     has_ensemble = plan_ensemble(planned, dataset, spec, None) is not None
     jobs, of_jobs = pack_jobs(
@@ -56,7 +56,7 @@ def plan(dataset: Dataset, spec: JobSpec, *, runs_code: bool = True) -> Plan:
         jobs=jobs,
         one_job=one_job,
         ensemble=plan_ensemble(planned, dataset, spec, jobs[0].minutes),
-        skipped=(*skipped, *beyond, *too_dear),
+        skipped=(*skipped, *beyond, *too_expensive),
         notes=(
             *_imbalance_notes(dataset, spec, metric),
             *notes,
@@ -120,14 +120,14 @@ def _fitting(dataset: Dataset, spec: JobSpec, *, runs_code: bool) -> tuple[list[
     Raises:
         InvalidJobSpecError: The data's shape allows no algorithm.
     """
-    of_the_task = [
+    task_algorithms = [
         name
         for name, declared in catalog().items()
         if dataset.task in declared.tasks and (dataset.code_sha256 or not declared.has_user_code)
     ]
     cases = [
         Case(declared=catalog()[name], dataset=dataset, spec=spec, runs_code=runs_code)
-        for name in dict.fromkeys(spec.algorithms or of_the_task)
+        for name in dict.fromkeys(spec.algorithms or task_algorithms)
     ]
     reasons = {case.declared.name: ineligible_because(case) for case in cases}
     skipped = [Skipped(algorithm=name, reason=why) for name, why in reasons.items() if why]

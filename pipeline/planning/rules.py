@@ -165,7 +165,7 @@ def _file_too_large(case: Case) -> str | None:
     return f"its file is estimated at {about:,.0f} bytes; limits.max_bytes is {maximum:,}"
 
 
-def _too_slow_to_answer(case: Case) -> str | None:
+def _too_slow_to_predict(case: Case) -> str | None:
     maximum, about = case.spec.limits.max_latency_us, latency_of(case.declared, case.dataset)
     if maximum is None or about is None or about <= ESTIMATE_TOLERANCE * maximum:
         return None
@@ -184,4 +184,4 @@ _BY_SHAPE: tuple[_Rule, ...] = (
     _no_code, _not_requested, _one_target_alone, _other_task, _not_private, _no_intervals, _nothing_to_read,
     _too_many_classes, _too_many_rows, _too_many_cells, _too_few_rows, _too_many_weights,
 )  # fmt: skip
-_BY_LIMITS: tuple[_Rule, ...] = (_file_too_large, _too_slow_to_answer, _too_long_to_train)
+_BY_LIMITS: tuple[_Rule, ...] = (_file_too_large, _too_slow_to_predict, _too_long_to_train)

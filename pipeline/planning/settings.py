@@ -171,9 +171,9 @@ def _check_class_weights(training: Training, dataset: Dataset) -> None:
     for label in training.class_weights:
         if label in dataset.classes:
             continue
-        meant = "quote what YAML reads as true or false: 'yes'" if label in ("true", "false") else ""
+        hint = "quote what YAML reads as true or false: 'yes'" if label in ("true", "false") else ""
         raise InvalidJobSpecError(
-            f"training.class_weights: there is no class '{label}': {meant or did_you_mean(label, dataset.classes)} "
+            f"training.class_weights: there is no class '{label}': {hint or did_you_mean(label, dataset.classes)} "
             "(classes with too few rows are set aside)"
         )
 
