@@ -177,8 +177,8 @@ def _make_loss(
 
     def of_probabilities(predicted: Floats, rows: Any = slice(None)) -> float:
         y_true = true[rows]
-        surprise = -np.log(np.maximum(predicted[np.arange(len(y_true)), y_true], _MIN_PROBABILITY))
-        return float(np.average(surprise, weights=counts[rows]))
+        losses = -np.log(np.maximum(predicted[np.arange(len(y_true)), y_true], _MIN_PROBABILITY))
+        return float(np.average(losses, weights=counts[rows]))
 
     return of_probabilities
 

@@ -258,11 +258,11 @@ class EnsembleBuilder:
         """Return fields of a TrainedCandidate: quality, folds and decision, and for bags the interval."""
         decoded, rule = Predictions.of(self._signature, predictions), self.trainer.threshold_rule
         decided = decide(self._signature, y_true, decoded, rule, weight, is_bag=folds > 0)
-        answered = self._signature, y_true, decided.predictions
-        measured = {"quality": measure(*answered, weight=weight), "folds": folds, **decided.fields}
+        metric_inputs = self._signature, y_true, decided.predictions
+        measured = {"quality": measure(*metric_inputs, weight=weight), "folds": folds, **decided.fields}
         if not folds:
             return measured
-        return {**measured, "interval": interval(*answered, weight=weight, only=self._metric)}
+        return {**measured, "interval": interval(*metric_inputs, weight=weight, only=self._metric)}
 
     def _estimate_student(self, blended: TrainedCandidate, predictions: Floats, held_out: Floats) -> dict[str, Any]:
         """Return fields of the student's record: the blend's quality minus the student's loss on the validation rows.

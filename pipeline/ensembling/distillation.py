@@ -70,8 +70,8 @@ def distill(  # noqa: PLR0913, PLR0917 - algorithm, task and teacher
     augmented, source_rows = add_new_rows(task.train, settings or Distillation(), seed=task.seed)
     train_predictions, validation_predictions = teacher(augmented), teacher(task.validation)
     if out_of_fold is not None:
-        train_predictions[: len(source_rows)] = _prefer(out_of_fold[source_rows], train_predictions[: len(source_rows)])
-        validation_predictions = _prefer(out_of_fold[-len(task.validation) :], validation_predictions)
+        train_predictions[: len(source_rows)] = _fill(out_of_fold[source_rows], train_predictions[: len(source_rows)])
+        validation_predictions = _fill(out_of_fold[-len(task.validation) :], validation_predictions)
     train_scores, validation_scores = (
         _to_scores(predictions, task.classes) for predictions in (train_predictions, validation_predictions)
     )
@@ -88,8 +88,8 @@ def distill(  # noqa: PLR0913, PLR0917 - algorithm, task and teacher
                 classes=0,
                 metric="rmse",
                 objective="squared_error",
-                denormalize=_as_learned,
-                denormalize_targets=_as_learned,
+                denormalize=_identity,
+                denormalize_targets=_identity,
                 train=replace(augmented, target=(train_scores[:, column] - mean[column]) / std[column]),
                 validation=replace(task.validation, target=(validation_scores[:, column] - mean[column]) / std[column]),
             ),
@@ -133,11 +133,11 @@ def load_teacher(body: onnx.ModelProto, *, classes: int, threads: int) -> Callab
     return predict
 
 
-def _as_learned(values: Floats) -> Floats:
+def _identity(values: Floats) -> Floats:
     return values
 
 
-def _prefer(out_of_fold: Floats, fallback: Floats) -> Floats:
+def _fill(out_of_fold: Floats, fallback: Floats) -> Floats:
     return np.where(np.isnan(out_of_fold), fallback, out_of_fold)
 
 

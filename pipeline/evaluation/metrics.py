@@ -23,7 +23,7 @@ _Metric = Callable[[Floats], Floats]  # weights [draws, rows] -> values [draws]
 
 _CELLS = 4_000_000  # maximum draws x rows of a block: 32 MB
 _WORK = 16_000_000  # target of draws x rows for an interval, about a second
-_FREE_CLASSES = 10  # with more classes, the cost of a draw is scaled up, since AUC ranks the rows once per class
+_MAX_UNSCALED_CLASSES = 10  # with more classes, a draw's cost is scaled up: AUC ranks the rows once per class
 _MIN_DRAWS, _MAX_DRAWS = 200, 1000
 _NORMAL = 1.959964  # half-width of the central 95 % of a normal distribution, in standard deviations
 
@@ -88,7 +88,7 @@ def interval(  # noqa: PLR0913 - the arguments of measure, and a seed
     if accuracy is not None:
         effective = float(counts.sum() ** 2 / np.square(counts).sum())
         bounds["accuracy"] = _wilson(float(accuracy(counts[None])[0]), effective)
-    rankings = max(1, len(signature.classes) // _FREE_CLASSES)
+    rankings = max(1, len(signature.classes) // _MAX_UNSCALED_CLASSES)
     return bounds | _bootstrapped(metrics, counts, seed, work=len(truth) * rankings)
 
 
@@ -119,7 +119,7 @@ def gain_interval(  # noqa: PLR0913 - two predictions, a metric and a seed
     """
     counts = np.ones(len(truth)) if weight is None else np.asarray(weight, np.float64)
     of_new, of_old = (_metrics(signature, truth, predictions, metric)[metric] for predictions in (new, old))
-    rankings = max(1, len(signature.classes) // _FREE_CLASSES)
+    rankings = max(1, len(signature.classes) // _MAX_UNSCALED_CLASSES)
     sign = 1 if greater_is_better(metric) else -1
     gain = {metric: lambda weights: sign * (of_new(weights) - of_old(weights))}
     return _bootstrapped(gain, counts, seed, work=2 * len(truth) * rankings)[metric]
@@ -171,7 +171,7 @@ def _metrics(
                 truth.astype(np.float64),
                 predictions.values.astype(np.float64),
                 quantiles=signature.quantiles,
-                answered=predictions.quantiles.astype(np.float64),
+                predicted_quantiles=predictions.quantiles.astype(np.float64),
             )
         )
     else:

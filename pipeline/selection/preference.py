@@ -43,7 +43,7 @@ class Preference:
         if self.prefer in ("size", "latency"):
             return self._cheapest(candidates)
         tied = self.tied_with_best(candidates)
-        best = self._most_exact(tied)
+        best = self._smallest_tied(tied)
         return best if self.prefer == "quality" else self._balance(best, tied)
 
     def tied_with_best(self, variants: Sequence[Variant]) -> list[Variant]:
@@ -77,7 +77,7 @@ class Preference:
         size, latency = size_of(variant), latency_of(variant)
         return _SAVED * size <= size_of(reference) or _SAVED * latency <= latency_of(reference)
 
-    def _most_exact(self, variants: Sequence[Variant]) -> Variant:
+    def _smallest_tied(self, variants: Sequence[Variant]) -> Variant:
         """Return the smallest of the variants within 0.1 % of the best quality."""
         best = quality_of(self.best(variants), self.metric)
         tied = [variant for variant in variants if _is_tied(quality_of(variant, self.metric), best)]
@@ -88,8 +88,8 @@ class Preference:
         chosen = best
         reference = self.best(variants)
         for variant in sorted(variants, key=lambda variant: (-self._score(variant), _by_size(variant))):
-            costs_little = self.drop(reference, variant) < MAX_BALANCED_DROP
-            if costs_little and self.saves_half(chosen, variant) and not _outgrows(variant, best):
+            is_small_drop = self.drop(reference, variant) < MAX_BALANCED_DROP
+            if is_small_drop and self.saves_half(chosen, variant) and not _exceeds_max_growth(variant, best):
                 chosen = variant
         return chosen
 
@@ -118,7 +118,7 @@ def _by_size(variant: Variant) -> tuple[int, str, str]:
     return size_of(variant), variant.candidate, variant.display_name
 
 
-def _outgrows(variant: Variant, reference: Variant) -> bool:
+def _exceeds_max_growth(variant: Variant, reference: Variant) -> bool:
     """Return whether a variant has more than twice the bytes, or more than twice the latency, of the reference."""
     larger = size_of(variant) > _MAX_GROWTH * size_of(reference)
     return larger or latency_of(variant) > _MAX_GROWTH * latency_of(reference)

@@ -114,7 +114,7 @@ def _explain(
 ) -> str:
     """Explain why the winner was chosen: from which files, by which metric, and how a tie was broken."""
     metric = f"{'cross-validated' if by_folds else 'validation'} {preference.metric}"
-    explanation = _among(within, compared) + _explain_candidate(winner, within or compared, preference, metric)
+    explanation = _scope(within, compared) + _explain_candidate(winner, within or compared, preference, metric)
     full = preference.full_precision.get(winner.candidate, winner)
     if full == winner:
         return explanation
@@ -141,7 +141,7 @@ def _explain_candidate(winner: Variant, eligible: Sequence[Variant], preference:
     )
 
 
-def _among(within: Sequence[Variant], compared: Sequence[Variant]) -> str:
+def _scope(within: Sequence[Variant], compared: Sequence[Variant]) -> str:
     if not within:
         return "no file meets the limits; of all, "
     if len(within) < len(compared):

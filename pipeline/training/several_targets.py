@@ -160,10 +160,10 @@ def _out_of_fold(
     held = np.flatnonzero(~np.isnan(predictions).any(axis=1))
     frame = pl.concat([trainer.splits[name] for name in ("train", "validation")])[held]
     weight = row_weights(frame, trainer.dataset)
-    answered = signature, truth(frame, signature), Predictions.of(signature, predictions[held])
+    metric_inputs = signature, truth(frame, signature), Predictions.of(signature, predictions[held])
     return {
-        "quality": measure(*answered, weight=weight),
-        "interval": interval(*answered, weight=weight, only=trainer.metric or None),
+        "quality": measure(*metric_inputs, weight=weight),
+        "interval": interval(*metric_inputs, weight=weight, only=trainer.metric or None),
         "folds": min(outcome.folds for outcome in outcomes),
     }
 

@@ -63,13 +63,13 @@ def class_quality(
             label=label,
             rows=int(rows[index]),
             labeled=int(predicted_rows[index]),
-            precision=_share(right[index], predicted[index]),
-            recall=_share(right[index], of_class[index]),
-            f1=_share(2 * right[index], of_class[index] + predicted[index]),
+            precision=_ratio(right[index], predicted[index]),
+            recall=_ratio(right[index], of_class[index]),
+            f1=_ratio(2 * right[index], of_class[index] + predicted[index]),
         )
         for index, label in enumerate(signature.classes)
     )
 
 
-def _share(count: float, of: float) -> float:
+def _ratio(count: float, of: float) -> float:
     return float(count / of) if of else 0.0

@@ -15,21 +15,21 @@ from pipeline.evaluation.predictions import Predictions, class_numbers
 __all__ = ["report_decision"]
 
 
-def report_decision(exam: HoldoutEvaluation, out_of_fold: DecisionFit | None) -> DecisionReport:
+def report_decision(evaluation: HoldoutEvaluation, out_of_fold: DecisionFit | None) -> DecisionReport:
     """Measure the served predictions with and without the temperature and the threshold.
 
     Args:
-        exam: Evaluation of a classification on the test rows.
+        evaluation: Evaluation of a classification on the test rows.
         out_of_fold: The cross-fitted effect of both on the rows that they were fitted to.
     """
-    signature, weight = exam.signature, exam.weight
-    truth = class_numbers(exam.truth, signature.classes)
-    served = exam.predictions.probabilities
+    signature, weight = evaluation.signature, evaluation.weight
+    truth = class_numbers(evaluation.truth, signature.classes)
+    served = evaluation.predictions.probabilities
     trained = calibrate(served, 1 / signature.temperature)
     by_most_probable = None
     if signature.threshold is not None:
         plain = Predictions.of(replace(signature, threshold=None), served)
-        by_most_probable = class_quality(signature, exam.truth, plain, weight)[signature.positive_index]
+        by_most_probable = class_quality(signature, evaluation.truth, plain, weight)[signature.positive_index]
     return DecisionReport(
         temperature=signature.temperature,
         threshold=signature.threshold,

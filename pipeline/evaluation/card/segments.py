@@ -73,7 +73,7 @@ def _split_by_value(column: pl.Series) -> Iterator[tuple[str, npt.NDArray[np.boo
         common = column.drop_nulls().value_counts(sort=True, name="rows")[column.name].head(_MAX_VALUES)
         yield from ((value, _mask(column == value)) for value in common)
     elif (distinct := column.drop_nulls().unique().sort()).len() <= _MAX_VALUES:
-        texts = _spell(distinct.to_list(), digits=6)
+        texts = _format_distinct(distinct.to_list(), digits=6)
         yield from ((text, _mask(column == value)) for text, value in zip(texts, distinct, strict=True))
     else:
         yield from _quartiles(column)
@@ -85,14 +85,14 @@ def _quartiles(column: pl.Series) -> Iterator[tuple[str, npt.NDArray[np.bool_]]]
     if not present.size:
         return
     cuts = np.unique(np.quantile(present, np.linspace(0, 1, _BINS + 1)))
-    texts = _spell(cuts.tolist(), digits=4)
+    texts = _format_distinct(cuts.tolist(), digits=4)
     for index, (low, high) in enumerate(pairwise(cuts)):
         last = index == len(cuts) - 2
         in_quartile = (column >= low) & ((column <= high) if last else (column < high))
         yield f"{texts[index]} to {texts[index + 1]}", _mask(in_quartile)
 
 
-def _spell(values: Sequence[float], *, digits: int) -> list[str]:
+def _format_distinct(values: Sequence[float], *, digits: int) -> list[str]:
     """Format numbers with ``digits`` significant digits, or with as many more as distinguish them."""
     texts: list[str] = []
     for count in range(digits, _MAX_DIGITS + 1):

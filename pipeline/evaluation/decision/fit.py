@@ -168,8 +168,8 @@ class _Rows:
     def _folds(self) -> Iterator[tuple[Ints, Ints]]:
         """Yield the rows of each fold and the other rows; folds are stratified, so that rare classes are spread."""
         shuffled = np.random.default_rng(0).permutation(len(self.truth))
-        dealt = shuffled[np.argsort(self.truth[shuffled], kind="stable")]
-        fold = np.empty(len(dealt), np.int64)
-        fold[dealt] = np.arange(len(dealt)) % _FOLDS
+        ordered = shuffled[np.argsort(self.truth[shuffled], kind="stable")]
+        fold = np.empty(len(ordered), np.int64)
+        fold[ordered] = np.arange(len(ordered)) % _FOLDS
         for number in range(_FOLDS):
             yield np.flatnonzero(fold == number), np.flatnonzero(fold != number)

@@ -58,8 +58,8 @@ def fit_temperature(probabilities: Floats, truth: Ints, weight: Floats | None = 
 def log_loss(probabilities: Floats, truth: Ints, weight: Floats | None = None) -> float:
     """Compute the log loss, as evaluation.metrics defines it."""
     of_truth = probabilities[np.arange(len(truth)), truth].astype(np.float64)
-    surprise = -np.log(np.clip(of_truth, _MIN_PROBABILITY, 1 - _MIN_PROBABILITY))
-    return float(np.average(surprise, weights=weight))
+    losses = -np.log(np.clip(of_truth, _MIN_PROBABILITY, 1 - _MIN_PROBABILITY))
+    return float(np.average(losses, weights=weight))
 
 
 def scale_tolerance(tolerance: float, temperature: float) -> float:

@@ -44,7 +44,7 @@ def classification_metrics(
         "f1_weighted": lambda: lambda weights: _f1_weighted(counts(weights)),
         "auc": lambda: rankings().auc,
         "average_precision": lambda: rankings().average_precision,
-        "log_loss": lambda: partial(_mean, _surprise(truth, probabilities)),
+        "log_loss": lambda: partial(_mean, _row_log_losses(truth, probabilities)),
         "mcc": lambda: lambda weights: _mcc(counts(weights)),
     }
     if classes == 2:
@@ -107,7 +107,7 @@ def _ratio(numerator: Floats, denominator: Floats) -> Floats:
     return np.asarray(np.where(positive, numerator / np.where(positive, denominator, 1), 0.0))
 
 
-def _surprise(truth: Ints, probabilities: Floats) -> Floats:
+def _row_log_losses(truth: Ints, probabilities: Floats) -> Floats:
     of_truth = probabilities[np.arange(len(truth)), truth]
     return np.asarray(-np.log(np.clip(of_truth, _MIN_PROBABILITY, 1 - _MIN_PROBABILITY)))
 
@@ -214,10 +214,10 @@ class _Ranking:
         positives, negatives = above.sum(axis=1), below.sum(axis=1)
         not_above = negatives[:, None] - np.cumsum(below, axis=1)  # weight of negative rows with a lower score
         pairs = positives * negatives
-        won = (above * (not_above + below / 2)).sum(axis=1)
+        concordant = (above * (not_above + below / 2)).sum(axis=1)
         precision = _ratio(np.cumsum(above, axis=1), np.cumsum(total, axis=1))
         return _Areas(
-            roc=np.where(pairs > 0, won / np.where(pairs > 0, pairs, 1), 0.5),
+            roc=np.where(pairs > 0, concordant / np.where(pairs > 0, pairs, 1), 0.5),
             average_precision=_ratio((above * precision).sum(axis=1), positives),
             positives=positives,
         )

@@ -18,7 +18,7 @@ _MIN_VALUE = -1 + 1e-9  # lower bound of predictions for log(1 + prediction)
 
 
 def regression_metrics(
-    truth: Floats, values: Floats, *, quantiles: Sequence[float] = (), answered: Floats | None = None
+    truth: Floats, values: Floats, *, quantiles: Sequence[float] = (), predicted_quantiles: Floats | None = None
 ) -> Mapping[str, Callable[[], Metric]]:
     """Return a factory of each metric by name, since the preparation of some metrics sorts all rows.
 
@@ -26,7 +26,7 @@ def regression_metrics(
         truth: True values [rows].
         values: Predicted values [rows].
         quantiles: Which quantiles are predicted; empty: none.
-        answered: Predicted quantiles [rows, quantiles].
+        predicted_quantiles: Predicted quantiles [rows, quantiles].
 
     Returns:
         The factories; ``rmsle`` only if all true values are above -1. ``pinball`` is the mean over the quantiles, or
@@ -40,7 +40,7 @@ def regression_metrics(
         "mape": lambda: partial(_mean, np.abs(error) / np.maximum(np.abs(truth), _EPSILON)),
         "r2": lambda: partial(_r2, truth, error),
         "d2_absolute_error": lambda: _d2_absolute_error(truth, error),
-        "pinball": lambda: partial(_mean, _pinball(truth, values, quantiles, answered)),
+        "pinball": lambda: partial(_mean, _pinball(truth, values, quantiles, predicted_quantiles)),
     }
     if truth.min(initial=0) > -1:
         squares = (np.log1p(np.maximum(values, _MIN_VALUE)) - np.log1p(truth)) ** 2
@@ -80,11 +80,11 @@ def _d2_absolute_error(truth: Floats, error: Floats) -> Metric:
     return metric
 
 
-def _pinball(truth: Floats, values: Floats, quantiles: Sequence[float], answered: Floats | None) -> Floats:
+def _pinball(truth: Floats, values: Floats, quantiles: Sequence[float], predicted_quantiles: Floats | None) -> Floats:
     """Return the pinball loss of each row [rows] (Koenker and Bassett 1978)."""
-    if not quantiles or answered is None or not answered.size:
+    if not quantiles or predicted_quantiles is None or not predicted_quantiles.size:
         return np.asarray(np.abs(values - truth) / 2)
-    below = truth[:, None] - answered
+    below = truth[:, None] - predicted_quantiles
     shares = np.asarray(quantiles, dtype=np.float64)
     return np.asarray(np.maximum(shares * below, (shares - 1) * below).mean(axis=1))
 

@@ -11,7 +11,7 @@ from pipeline.contracts.signature import Column, Signature
 __all__ = ["UNKNOWN_CATEGORY", "edge_rows"]
 
 UNKNOWN_CATEGORY = "a category that no row has"
-_FAR = 10  # distance beyond the maximum, in multiples of the range (maximum - minimum)
+_FAR_RANGES = 10  # distance beyond the maximum, in multiples of the range (maximum - minimum)
 
 
 def edge_rows(features: pl.DataFrame, signature: Signature) -> pl.DataFrame:
@@ -44,4 +44,4 @@ def _edge_values(values: pl.Series, column: Column) -> list[Any]:
     low: Any = values.min()
     high: Any = values.max()
     has_far = column.kind == "numeric" and values.dtype.is_float() and high is not None
-    return [None, first, low, high, high + _FAR * (high - low) if has_far else first]
+    return [None, first, low, high, high + _FAR_RANGES * (high - low) if has_far else first]
