@@ -12,12 +12,12 @@ from pathlib import Path
 from pipeline.brought.limits import CPU_SECONDS, MAX_MEMORY_BYTES, PROCESS_SECONDS
 from pipeline.contracts.errors import InvalidModelError, error_named
 
-__all__ = ["read_apart"]
+__all__ = ["read_in_subprocess"]
 
 _MEMORY_SIGNS = ("bad_alloc", "MemoryError", "Cannot allocate memory")
 
 
-def read_apart(folder: Path, file: str, *, seconds: float = PROCESS_SECONDS) -> None:
+def read_in_subprocess(folder: Path, file: str, *, seconds: float = PROCESS_SECONDS) -> None:
     """Read the model in ``folder``, and write ``folder/out`` (see brought.reading.read_model).
 
     Args:

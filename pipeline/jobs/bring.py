@@ -43,11 +43,11 @@ def bring(context: JobContext) -> Sequence[CandidateOutcome]:
 
 def _read(context: JobContext, file: str) -> TrainedCandidate:
     from pipeline.brought.description import BroughtTask
-    from pipeline.brought.process import read_apart
+    from pipeline.brought.process import read_in_subprocess
     from pipeline.brought.reading import CANDIDATE, DATASET, SPEC, TASK
 
     keys, artifacts = context.keys, context.artifacts
-    folder = context.workdir / "apart"
+    folder = context.workdir / "subprocess"
     folder.mkdir()
     artifacts.download(keys.candidate(BROUGHT, UPLOADED), folder / UPLOADED)
     has_calibration = True
@@ -58,7 +58,7 @@ def _read(context: JobContext, file: str) -> TrainedCandidate:
     task = BroughtTask(file=file, spec=context.read_spec(), has_calibration=has_calibration)
     (folder / TASK).write_bytes(task.to_bytes())
     context.report(f"{file}: check")
-    read_apart(folder, file)
+    read_in_subprocess(folder, file)
     out = folder / "out"
     dataset = Dataset.from_bytes((out / DATASET).read_bytes())
     spec = JobSpec.from_bytes((out / SPEC).read_bytes())

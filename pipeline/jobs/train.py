@@ -54,7 +54,7 @@ def train(context: JobContext) -> Sequence[CandidateOutcome]:
     live = Live(context.artifacts, context.keys, seconds=seconds, event=context.event)
     candidates = [candidate for candidate in plan.candidates if candidate.name in job.candidates]
     with _process_group(context):
-        trainer = _trainer(context, plan, spec, deadline, live, notes=_tell_lost_nodes(job, context.process.size))
+        trainer = _trainer(context, plan, spec, deadline, live, notes=_lost_node_notes(job, context.process.size))
         hopeless = _screen(context, trainer, candidates, job.audition_rows)
         candidates = [candidate for candidate in candidates if candidate.name not in hopeless]
         trained = [
@@ -102,7 +102,7 @@ def _make_expired_outcome(candidate: Candidate, minutes: float) -> CandidateOutc
     return CandidateOutcome(candidate=candidate.name, status="failed", error=run_error(error), seconds=0)
 
 
-def _tell_lost_nodes(job: TrainingJob, size: int) -> Iterator[str]:
+def _lost_node_notes(job: TrainingJob, size: int) -> Iterator[str]:
     """Yield a note if fewer processes train than nodes were requested."""
     if size < job.nodes:
         yield (

@@ -35,13 +35,13 @@ def train_and_compress(context: JobContext) -> Sequence[CandidateOutcome]:
         reasons = [f"{outcome.candidate}: {outcome.error.message}" for outcome in outcomes if outcome.error]
         raise NoCandidateSurvivedError(f"no candidate could be trained: {'; '.join(reasons)}")
     context.finish_stage("train")
-    ensemble(_within(context, "ensemble"), deadline=began + 60 * _minutes(context))
+    ensemble(_in_subfolder(context, "ensemble"), deadline=began + 60 * _minutes(context))
     context.finish_stage("ensemble")
-    compress(_within(context, "compress"))
+    compress(_in_subfolder(context, "compress"))
     return outcomes
 
 
-def _within(context: JobContext, folder: str) -> JobContext:
+def _in_subfolder(context: JobContext, folder: str) -> JobContext:
     """Return the context with ``folder`` in its workdir as the new workdir."""
     workdir = context.workdir / folder
     workdir.mkdir()

@@ -33,15 +33,15 @@ def train_isolated(
         CandidateFailedError: The code failed.
         IntegrityError: The results are not plain data.
     """
-    apart = context.workdir / f"{candidate.name}.apart"
-    apart.mkdir()
-    context.artifacts.download(context.keys.code, apart / MODEL_CODE)
-    (apart / "dataset.json").write_bytes(trainer.dataset.to_bytes())
+    sandbox_folder = context.workdir / f"{candidate.name}.sandbox"
+    sandbox_folder.mkdir()
+    context.artifacts.download(context.keys.code, sandbox_folder / MODEL_CODE)
+    (sandbox_folder / "dataset.json").write_bytes(trainer.dataset.to_bytes())
     for name, split in trainer.splits.items():
-        split.write_parquet(apart / f"{name}.parquet")
+        split.write_parquet(sandbox_folder / f"{name}.parquet")
     checkpoints = trainer.checkpoints(candidate)
     if (state := checkpoints.load()) is not None:
-        (apart / CHECKPOINT).write_bytes(state)
+        (sandbox_folder / CHECKPOINT).write_bytes(state)
     task = Task(
         candidate=candidate,
         metric=trainer.metric,
@@ -54,10 +54,10 @@ def train_isolated(
         threads=context.machine.threads,
         checkpoint_seconds=min(_LONGEST_SECONDS, checkpoints.seconds),
     )
-    (apart / TASK).write_bytes(task.to_bytes())
+    (sandbox_folder / TASK).write_bytes(task.to_bytes())
     context.workdir.chmod(0o755)  # the sandbox's user must be able to enter the folder
     trained = run_isolated(
-        apart,
+        sandbox_folder,
         isolation=context.isolation,
         environment=context.environment,
         report=report,
@@ -73,7 +73,7 @@ def train_isolated(
             "device": context.machine.description,
         }
     )
-    for path in (apart / "out").iterdir():
+    for path in (sandbox_folder / "out").iterdir():
         if path.is_file():
             shutil.move(path, folder / path.name)
     (folder / TRAINED).write_bytes(record.to_bytes())

@@ -106,7 +106,7 @@ def read_model_file(file: Path, settings: Path | None) -> Dataset:
 
 def _read(file: Path, spec: JobSpec, rows: Path | None, folder: Path) -> None:
     from pipeline.brought.description import BroughtTask
-    from pipeline.brought.process import read_apart
+    from pipeline.brought.process import read_in_subprocess
     from pipeline.brought.reading import TASK
     from pipeline.validation.limits import MAX_CALIBRATION_BYTES, MAX_MODEL_BYTES, check_bytes
 
@@ -117,4 +117,4 @@ def _read(file: Path, spec: JobSpec, rows: Path | None, folder: Path) -> None:
         shutil.copyfile(rows, folder / CALIBRATION)
     task = BroughtTask(file=file.name, spec=spec, has_calibration=rows is not None)
     (folder / TASK).write_bytes(task.to_bytes())
-    read_apart(folder, file.name)
+    read_in_subprocess(folder, file.name)

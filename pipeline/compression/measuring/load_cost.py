@@ -60,12 +60,12 @@ class LoadProbe:
             file.write(stored)
             file.flush()
             try:
-                return LoadCost(**json.loads(self._ask(Path(file.name))))
+                return LoadCost(**json.loads(self._request(Path(file.name))))
             except (OSError, ValueError, TypeError) as error:
                 _log.warning("load time not measured", extra={"error": type(error).__name__})
                 return LoadCost()
 
-    def _ask(self, path: Path) -> str:
+    def _request(self, path: Path) -> str:
         assert self._process.stdin is not None, "it was requested"
         assert self._process.stdout is not None, "it was requested"
         self._process.stdin.write(f"{path}\n")

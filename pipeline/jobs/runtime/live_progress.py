@@ -98,7 +98,7 @@ class Live:
         """Add a point to a candidate's curve, and write the curve every few seconds."""
         points = self._points.setdefault(candidate.name, [])
         # Another trial of a search, or an attempt that resumes, starts its curve anew.
-        if points and _place(point) <= _place(points[-1]):
+        if points and _position(point) <= _position(points[-1]):
             points.clear()
         points.append(dict(point))
         if self._clock() - self._written >= _CURVES_SECONDS:
@@ -125,5 +125,5 @@ class Live:
             _log.warning("a curve was not written", exc_info=error)
 
 
-def _place(point: Mapping[str, float]) -> float:
+def _position(point: Mapping[str, float]) -> float:
     return point.get("epoch", point.get("tree", 0.0))

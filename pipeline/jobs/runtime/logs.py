@@ -17,7 +17,7 @@ _APPLICATION_LOGGERS = ("pipeline", "__main__")
 # A hint of the quantizer that does not apply: the files are preprocessed already.
 _KNOWN_HINTS = ("Please consider to run pre-processing before quantization",)
 _PACKAGES = re.compile(r"(?:site|dist)-packages/(\w+)")
-_OWN = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
+_STANDARD_ATTRIBUTES = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 
 
 def log_to_stdout(*, run: str, job: str) -> None:
@@ -26,8 +26,8 @@ def log_to_stdout(*, run: str, job: str) -> None:
     handler.setFormatter(_JsonLines(run=run, job=job))
     handler.addFilter(lambda record: not str(record.msg).startswith(_KNOWN_HINTS))
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
-    for ours in _APPLICATION_LOGGERS:
-        logging.getLogger(ours).setLevel(logging.INFO)
+    for logger_name in _APPLICATION_LOGGERS:
+        logging.getLogger(logger_name).setLevel(logging.INFO)
     logging.captureWarnings(capture=True)
 
 
@@ -43,7 +43,7 @@ class _JsonLines(logging.Formatter):
             "message": _describe_record(record),
             "timestamp": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             **self._about,
-            **{name: value for name, value in vars(record).items() if name not in _OWN},
+            **{name: value for name, value in vars(record).items() if name not in _STANDARD_ATTRIBUTES},
         }
         if record.exc_info and record.exc_info[1]:
             line["error"] = type(record.exc_info[1]).__name__

@@ -34,7 +34,7 @@ __all__ = [
 _log = logging.getLogger(__name__)
 
 _COPIES = 12  # copies of a row in memory during training, as measured: frame, encodings, the algorithm's own copies
-_LOOK_ROWS = 10_000
+_HEAD_ROWS = 10_000
 _MAX_LEARNED_ROWS = 4_000  # approximate rows of each split on which a served file is compared
 _ROW, _LIMIT = "\0row", "\0limit"  # users' columns cannot have these names
 _LIMITS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
@@ -139,7 +139,7 @@ def read_sample(
 
     scan = pl.scan_parquet(file, glob=False)
     rows = int(scan.select(pl.len()).collect().item())
-    head = scan.head(_LOOK_ROWS).collect()
+    head = scan.head(_HEAD_ROWS).collect()
     row_bytes = head.estimated_size() / max(1, head.height)
     max_rows = int(max_bytes / (_COPIES * max(1.0, row_bytes)))
     if rows <= max_rows:

@@ -10,7 +10,7 @@ import pytest
 from onnx import TensorProto, helper
 
 from pipeline.brought.description import BroughtTask
-from pipeline.brought.process import read_apart
+from pipeline.brought.process import read_in_subprocess
 from pipeline.brought.reading import TASK, read_model
 from pipeline.contracts.errors import InvalidModelError
 from pipeline.contracts.object_keys import CALIBRATION
@@ -233,10 +233,10 @@ def test_a_model_that_takes_too_much_memory_is_refused_by_its_process(tmp_path: 
     """A run needs 160 GB for 64 rows. The process of the model has a limit; this process is not affected."""
     _place(tmp_path, _computed_bomb().SerializeToString())
     with pytest.raises(InvalidModelError, match=r"more memory than the predict function.*node 'grow' \(Expand\)"):
-        read_apart(tmp_path, "model.onnx")
+        read_in_subprocess(tmp_path, "model.onnx")
 
 
 def test_a_model_that_takes_too_much_time_is_refused(tmp_path: Path) -> None:
     _place(tmp_path, _cycle().SerializeToString())
     with pytest.raises(InvalidModelError, match=r"model\.onnx was not read within 0 s"):
-        read_apart(tmp_path, "model.onnx", seconds=0.01)
+        read_in_subprocess(tmp_path, "model.onnx", seconds=0.01)
