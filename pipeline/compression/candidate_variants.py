@@ -68,7 +68,7 @@ class CandidateVariants:
         self.report(f"{self._candidate.candidate}: verify")
         full = self.export.verify()
         quality, _ = self._quality_of(full, full)
-        trials = _Trials(full=full, hopeless=self.bar.find_shortfall(quality))
+        trials = _Trials(full=full, shortfall=self.bar.find_shortfall(quality))
         body = _Body(model=self.context.teacher)
         is_quantized = self.plan.unchanged_too or not self.plan.changes
         if is_quantized and self.plan.fine_tunes:  # quantize first: fine-tuning may use up the time budget
@@ -85,10 +85,10 @@ class CandidateVariants:
         return [exported.model_copy(update=self._measurements(full, full, latencies)), *trials.variants]
 
     def _quantize(self, body: _Body, trials: _Trials) -> None:
-        for precision, ways in self.plan.quantizations.items():
+        for precision, steps in self.plan.quantizations.items():
             if precision == "int8" and self._candidate.no_int8 and body.steps and self.plan.unchanged_too:
                 continue  # the variant of the unchanged model states the reason
-            self._try_all(body, [(step,) for step in ways], precision, trials)
+            self._try_all(body, [(step,) for step in steps], precision, trials)
 
     def _try_all(
         self,
@@ -122,7 +122,7 @@ class CandidateVariants:
         if comparison.latencies is None:
             comparison = self.export.bench.time(trials.full, comparison)
         trials.full_latencies = trials.full_latencies or comparison.full_latencies
-        trials.variants.append(self._judged(applied, precision, comparison))
+        trials.variants.append(self._compared_variant(applied, precision, comparison))
         return None if comparison.failed else applied
 
     def _try_until_one_passes(
@@ -141,7 +141,7 @@ class CandidateVariants:
         while first < end:
             number = (first + end - 1) // 2 if bisect else first
             try:
-                self._check_applicable(precision, trials.hopeless)
+                self._check_applicable(precision, trials.shortfall)
                 applied, served = self._apply(body, sequences[number])
             except CompressionError as error:
                 refused, first = refused or error, number + 1
@@ -156,7 +156,7 @@ class CandidateVariants:
                 end = number if bisect else first
         return tried, refused
 
-    def _judged(self, applied: _Body, precision: Precision, comparison: VariantComparison) -> Variant:
+    def _compared_variant(self, applied: _Body, precision: Precision, comparison: VariantComparison) -> Variant:
         """Return the variant of a compared and timed body: ok, or rejected with the gates that it misses."""
         assert comparison.latencies is not None, "it was timed"
         names = tuple(step.name for step in applied.steps)
@@ -164,8 +164,8 @@ class CandidateVariants:
         reason = "; ".join(comparison.failed) or _describe(applied)
         variant = describe_variant(self._candidate, names, precision, status, reason)
         measured = self._measurements(comparison.served, comparison.reference, comparison.latencies)
-        verdict = {"agreement": comparison.agreement, "pruned_columns": applied.pruned_columns}
-        return variant.model_copy(update={**measured, **verdict})
+        comparison_fields = {"agreement": comparison.agreement, "pruned_columns": applied.pruned_columns}
+        return variant.model_copy(update={**measured, **comparison_fields})
 
     def _compare(self, trials: _Trials, served: ServedFile, body: _Body) -> VariantComparison:
         unseen = None
@@ -174,11 +174,11 @@ class CandidateVariants:
         drops = [step.max_quality_drop for step in body.steps if step.max_quality_drop is not None]
         return self.export.bench.compare(trials.full, served, unseen=unseen, max_quality_drop=min(drops, default=None))
 
-    def _check_applicable(self, precision: Precision, hopeless: str) -> None:
+    def _check_applicable(self, precision: Precision, shortfall: str) -> None:
         if precision == "int8" and self._candidate.no_int8:
             raise NotApplicableError(self._candidate.no_int8)
-        if hopeless:
-            raise NotApplicableError(hopeless)
+        if shortfall:
+            raise NotApplicableError(shortfall)
         if not self.context.budget.left:
             seconds = f"{self.context.budget.seconds:.0f} s; compression.minutes sets it"
             raise NotApplicableError(f"not tried: the time limit for starting variants had passed ({seconds})")
@@ -241,14 +241,14 @@ class _Trials:
 
     Attributes:
         full: The exported model.
-        hopeless: Why no compressed file of the candidate would be served; empty if one may be served.
+        shortfall: Why no compressed file of the candidate would be served; empty if one may be served.
         variants: The compressed variants.
         full_latencies: Latencies of the exported model; None until it is timed.
         unseen: Out-of-fold predictions of the validation rows; None until they are read.
     """
 
     full: ServedFile
-    hopeless: str = ""
+    shortfall: str = ""
     variants: list[Variant] = field(default_factory=list)
     full_latencies: Latencies | None = None
     unseen: UnseenRows | None = None

@@ -241,7 +241,7 @@ class _Finder:
         channels.group.shapes.append(shape.name)
         return _Channels(group=channels.group, axis=_LAST_AXIS, block=None)
 
-    def _mean_of_places(
+    def _spatial_mean(
         self, node: onnx.NodeProto, attributes: Mapping[str, Any], channels: _Channels
     ) -> _Channels | None:
         axes = self._constants.get(node.input[1]) if len(node.input) > 1 else None
@@ -255,6 +255,6 @@ _RULES: Mapping[str, Callable[[_Finder, onnx.NodeProto, Mapping[str, Any], _Chan
     "BatchNormalization": _Finder._norm,
     "Flatten": _Finder._flatten,
     "LayerNormalization": _Finder._norm,
-    "ReduceMean": _Finder._mean_of_places,
+    "ReduceMean": _Finder._spatial_mean,
     "Reshape": _Finder._flatten,
 }

@@ -10,7 +10,6 @@ import polars as pl
 
 from pipeline.compression.candidate_variants import CandidateVariants, describe_variant
 from pipeline.compression.fine_tuning.budget import Budget
-from pipeline.compression.learned_rows import LearnedRows
 from pipeline.compression.measuring.latencies import cpu_name
 from pipeline.compression.measuring.load_cost import LoadProbe
 from pipeline.compression.passes.input_columns import list_input_columns
@@ -18,6 +17,7 @@ from pipeline.compression.passes.pass_context import PassContext
 from pipeline.compression.passes.trees.tree_nodes import has_trees
 from pipeline.compression.quality_bar import QualityBar, best_first
 from pipeline.compression.recipes import plan_passes
+from pipeline.compression.seen_rows import SeenRows
 from pipeline.compression.trained_export import TrainedExport
 from pipeline.compression.training_rows import TrainingRows
 from pipeline.compression.validation_bench import ValidationBench
@@ -50,7 +50,7 @@ def make_variants(  # noqa: PLR0913 - the inputs of a stage, as keywords
     validation: pl.DataFrame,
     spec: JobSpec,
     report: Callable[[str], None],
-    learned: LearnedRows | None = None,
+    seen_rows: SeenRows | None = None,
     read_training: Callable[[], pl.DataFrame] | None = None,
     threads: int = 1,
 ) -> VariantSet:
@@ -64,7 +64,7 @@ def make_variants(  # noqa: PLR0913 - the inputs of a stage, as keywords
         validation: The validation rows.
         spec: Limits, passes and precisions.
         report: Receives progress messages of a few words.
-        learned: Rows that the candidates learned from: on them a bag's file is compared with out-of-fold predictions.
+        seen_rows: Rows that the candidates learned from: on them a bag's file is compared with out-of-fold predictions.
         read_training: Reads the training rows, at the first pass that calibrates or fine-tunes; None: there are none.
         threads: Threads of a fine-tuning.
 
@@ -88,7 +88,7 @@ def make_variants(  # noqa: PLR0913 - the inputs of a stage, as keywords
         )
         stage = _Stage(
             bench=bench,
-            learned=learned,
+            seen_rows=seen_rows,
             by_folds=all(candidate.folds for candidate in trained),
             budget=Budget.start(_seconds(spec.compression, trained)),
             read_frame=cache(read_training or validation.clear),
@@ -105,7 +105,7 @@ class _Stage:
 
     Attributes:
         bench: Bench with the validation rows and the signature of the data set.
-        learned: Rows that the candidates learned from; None: they are unknown.
+        seen_rows: Rows that the candidates learned from; None: they are unknown.
         by_folds: Whether all candidates are bags, whose quality is out-of-fold.
         budget: Time during which variants are started.
         read_frame: Reads the training rows.
@@ -114,7 +114,7 @@ class _Stage:
     """
 
     bench: ValidationBench
-    learned: LearnedRows | None
+    seen_rows: SeenRows | None
     by_folds: bool
     budget: Budget
     read_frame: Callable[[], pl.DataFrame]
@@ -147,12 +147,12 @@ class _Stage:
         spec, dataset = self.bench.spec, self.bench.dataset
         signature = dataset.signature_of(candidate.classes, candidate.quantiles, candidate.decision)
         is_brought = candidate.algorithm == BROUGHT
-        bench = replace(self.bench, signature=signature, is_whole=is_brought)
-        export = TrainedExport(candidate=candidate, bench=bench, learned=self.learned, by_folds=self.by_folds)
+        bench = replace(self.bench, signature=signature, is_served_file=is_brought)
+        export = TrainedExport(candidate=candidate, bench=bench, seen_rows=self.seen_rows, by_folds=self.by_folds)
         body = export.read_body()
         planned = plan_passes(spec.compression, has_trees=has_trees(body))
         context = PassContext(
-            read_rows=partial(_encode, self.read_frame, dataset, signature, is_whole=is_brought),
+            read_rows=partial(_encode, self.read_frame, dataset, signature, is_served_file=is_brought),
             teacher=body,
             columns=list_input_columns(dataset),
             several_labels=signature.is_multilabel,
@@ -174,9 +174,9 @@ def _seconds(compression: Compression, trained: Sequence[TrainedCandidate]) -> f
 
 
 def _encode(
-    read_frame: Callable[[], pl.DataFrame], dataset: Dataset, signature: Signature, *, is_whole: bool
+    read_frame: Callable[[], pl.DataFrame], dataset: Dataset, signature: Signature, *, is_served_file: bool
 ) -> TrainingRows:
-    if is_whole:
+    if is_served_file:
         inputs = feeds(read_frame(), signature)
         return TrainingRows(inputs=inputs, target=None, classes=len(signature.classes))
     return TrainingRows.encode(read_frame(), dataset, signature)

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.compression.learned_rows import LearnedRows, find_differences
 from pipeline.compression.passes.graph_pass import apply_if_applicable
 from pipeline.compression.passes.trees.order_trees import OrderTrees
+from pipeline.compression.seen_rows import SeenRows, find_differences
 from pipeline.compression.unseen_rows import UnseenRows
 from pipeline.compression.validation_bench import ServedFile, ValidationBench
 from pipeline.compression.verify import Reference, VerifyEdgeRows, VerifyExport
@@ -34,13 +34,13 @@ class TrainedExport:
     Attributes:
         candidate: The candidate's record.
         bench: Bench with the validation rows.
-        learned: Rows that the candidate learned from; None: they are unknown.
+        seen_rows: Rows that the candidate learned from; None: they are unknown.
         by_folds: Whether quality is measured on all rows, out-of-fold.
     """
 
     candidate: TrainedCandidate
     bench: ValidationBench
-    learned: LearnedRows | None
+    seen_rows: SeenRows | None
     by_folds: bool
 
     def read_body(self) -> bytes:
@@ -63,14 +63,14 @@ class TrainedExport:
         signature = self.bench.signature
         reference = dict(np.load(BytesIO(self._read(REFERENCE))))
         edges = reference.pop(EDGES, None)
-        scale = _spread(self.bench.truth) if signature.task == "regression" else 1.0
+        scale = _target_scale(self.bench.truth) if signature.task == "regression" else 1.0
         accuracy: dict[str, Any] = {"tolerance": self.candidate.tolerance, "scale": scale}
         ordered = apply_if_applicable(OrderTrees(), content)
         VerifyExport(signature, self.bench.rows, reference, **accuracy)(ordered)
         served = self.bench.score(ordered)
         if edges is not None:
             VerifyEdgeRows(signature, self.bench.edges, _name_outputs(edges, signature), **accuracy)(ordered)
-        self._check_learned(served)
+        self._check_seen_rows(served)
         return served
 
     def quality_of_bag(
@@ -84,10 +84,10 @@ class TrainedExport:
             IntegrityError: None of the validation rows was held out by a fold.
         """
         quality, spread = self._out_of_fold_quality()
-        lost = {name: value - full.quality[name] for name, value in served.quality.items() if name in quality}
+        changes = {name: value - full.quality[name] for name, value in served.quality.items() if name in quality}
         return (
-            {name: quality[name] + lost[name] for name in lost},
-            {name: (low + lost[name], high + lost[name]) for name, (low, high) in spread.items()},
+            {name: quality[name] + changes[name] for name in changes},
+            {name: (low + changes[name], high + changes[name]) for name, (low, high) in spread.items()},
         )
 
     def unseen_rows(self) -> UnseenRows | None:
@@ -102,18 +102,18 @@ class TrainedExport:
     def _read(self, file: str) -> bytes:
         return self.bench.artifacts.get(self.bench.keys.candidate(self.candidate.candidate, file))
 
-    def _check_learned(self, full: ServedFile) -> None:
-        if self.learned is None or not self.candidate.folds or self._reads_text_scores():
+    def _check_seen_rows(self, full: ServedFile) -> None:
+        if self.seen_rows is None or not self.candidate.folds or self._reads_text_scores():
             return
         out_of_fold = self._predicted_out_of_fold()
-        if len(out_of_fold) != self.learned.total:  # for lack of memory, training used a sample
+        if len(out_of_fold) != self.seen_rows.total:  # for lack of memory, training used a sample
             return
-        rows, signature = self.learned.frame, self.bench.signature
+        rows, signature = self.seen_rows.frame, self.bench.signature
         differences = find_differences(
             signature,
             truth(rows, signature),
             full.model.run(feeds(rows, signature)),
-            out_of_fold[self.learned.indices],
+            out_of_fold[self.seen_rows.indices],
         )
         if differences:
             raise ExportMismatchError(
@@ -159,7 +159,7 @@ def _name_outputs(edges: npt.NDArray[np.floating[Any]], signature: Signature) ->
     return {"value": edges}
 
 
-def _spread(truth: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
+def _target_scale(truth: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
     """Return the standard deviation of each target; if all rows are equal, their magnitude, at least 1."""
     deviation, magnitude = truth.std(axis=0), np.abs(truth).max(axis=0)
     spread: npt.NDArray[np.float64] = np.where(deviation > 0, deviation, np.maximum(magnitude, 1.0))

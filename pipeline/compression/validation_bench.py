@@ -99,7 +99,7 @@ class ValidationBench:
         truth: Labels or values of the validation rows.
         weight: Weight of each row; None: all count the same.
         probe: Measures the cost of loading a file.
-        is_whole: Whether the body is a complete served file, as for a brought model.
+        is_served_file: Whether the body is a complete served file, as for a brought model.
     """
 
     artifacts: ObjectStore
@@ -112,7 +112,7 @@ class ValidationBench:
     truth: npt.NDArray[Any]
     weight: npt.NDArray[np.float64] | None
     probe: LoadProbe
-    is_whole: bool = False
+    is_served_file: bool = False
 
     @property
     def metric(self) -> str:
@@ -135,7 +135,7 @@ class ValidationBench:
     def serve(self, body: bytes) -> bytes:
         """Return the served file that wraps a body."""
         wrapped = body
-        if not self.is_whole:
+        if not self.is_served_file:
             wrapped = wrap(onnx.load_from_string(body), self.dataset, self.signature).SerializeToString()
         return apply_if_applicable(OrderTrees(), wrapped)
 

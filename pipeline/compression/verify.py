@@ -140,9 +140,9 @@ def largest_difference(
             return math.inf
         return float(np.max(np.abs(predictions.probabilities - reference["probabilities"])))
     expected = Predictions.of(signature, calibrate(reference["probabilities"], signature.temperature))
-    undone = _undo(signature)
-    difference = np.max(np.abs(undone(predictions.probabilities) - undone(expected.probabilities)))
-    return float(np.maximum(difference, np.max(_label_doubt(predictions, expected, signature), initial=0.0)))
+    undo = _undo(signature)
+    difference = np.max(np.abs(undo(predictions.probabilities) - undo(expected.probabilities)))
+    return float(np.maximum(difference, np.max(_label_margins(predictions, expected, signature), initial=0.0)))
 
 
 def _undo(signature: Signature) -> Callable[[_Floats], _Floats]:
@@ -150,13 +150,13 @@ def _undo(signature: Signature) -> Callable[[_Floats], _Floats]:
     return lambda probabilities: calibrate(probabilities, min(1.0, 1 / signature.temperature))
 
 
-def _label_doubt(predictions: Predictions, expected: Predictions, signature: Signature) -> _Floats:
+def _label_margins(predictions: Predictions, expected: Predictions, signature: Signature) -> _Floats:
     """Return the difference in probability between the two labels of each row whose labels differ."""
-    differs, undone = predictions.labels != expected.labels, _undo(signature)
-    probabilities = undone(expected.probabilities)
+    differs, undo = predictions.labels != expected.labels, _undo(signature)
+    probabilities = undo(expected.probabilities)
     if signature.threshold is not None:
         positive = signature.positive_index
-        threshold = undone(np.array([[1 - signature.threshold, signature.threshold]]))[0, 1]
+        threshold = undo(np.array([[1 - signature.threshold, signature.threshold]]))[0, 1]
         distance = np.abs(probabilities[:, positive] - threshold)
     else:
         predicted = probabilities[np.arange(len(differs)), class_numbers(predictions.labels, signature.classes)]

@@ -12,7 +12,7 @@ from pipeline.contracts.records.plan import Plan
 from pipeline.contracts.records.variant import Variant
 from pipeline.jobs.ensembling import MIN_MEMBERS, read_ensemble, read_trained
 from pipeline.jobs.runtime.job import JobContext, end_process, run_job
-from pipeline.jobs.runtime.splits import read_learned, read_training_rows, read_validation
+from pipeline.jobs.runtime.splits import read_seen_rows, read_training_rows, read_validation
 
 __all__ = ["compress"]
 
@@ -42,7 +42,7 @@ def compress(context: JobContext) -> Sequence[CandidateOutcome]:
         validation=validation,
         spec=context.read_spec(),
         report=context.report,
-        learned=read_learned(artifacts, keys, context.workdir, validation) if has_bags else None,
+        seen_rows=read_seen_rows(artifacts, keys, context.workdir, validation) if has_bags else None,
         read_training=partial(read_training_rows, artifacts, keys, context.workdir, seed=plan.seed),
         threads=context.machine.threads,
     )

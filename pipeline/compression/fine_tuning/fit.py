@@ -79,12 +79,12 @@ def fit(  # noqa: PLR0913 - the parts of a training loop, as keywords
         hints: Loss of hidden features, which is added to the objective.
     """
     weights = graph.named_weights()
-    lesson = _Lesson(graph=graph, rows=rows, objective=objective, hints=hints, mixup=config.mixup)
-    learned = [*weights.values(), *(hints.parameters() if hints else ())]
-    optimizer = torch.optim.Adam(learned, lr=config.learning_rate, fused=True)
+    batch_loss = _BatchLoss(graph=graph, rows=rows, objective=objective, hints=hints, mixup=config.mixup)
+    trainable = [*weights.values(), *(hints.parameters() if hints else ())]
+    optimizer = torch.optim.Adam(trainable, lr=config.learning_rate, fused=True)
     steps_per_epoch = math.ceil(len(rows) / config.batch_size)
     total = max(1, round(config.epochs * steps_per_epoch))
-    step = _restore(lesson, optimizer, constraint, checkpoints.load())
+    step = _load(batch_loss, optimizer, constraint, checkpoints.load())
     began, saved = step / total, budget.left
     progress = began
     while progress < 1:
@@ -92,7 +92,7 @@ def fit(  # noqa: PLR0913 - the parts of a training loop, as keywords
         for start in range(step % steps_per_epoch * config.batch_size, len(rows), config.batch_size):
             indices = order[start : start + config.batch_size]
             optimizer.zero_grad()
-            loss = lesson.loss(indices, np.random.default_rng((seed, step, 1)))
+            loss = batch_loss.loss(indices, np.random.default_rng((seed, step, 1)))
             loss.backward()  # type: ignore[no-untyped-call]  # torch has no types for it
             torch.nn.utils.clip_grad_norm_(weights.values(), config.max_gradient_norm)
             constraint.before_step(weights)
@@ -107,13 +107,13 @@ def fit(  # noqa: PLR0913 - the parts of a training loop, as keywords
                 break
             if saved - budget.left >= _CHECKPOINT_SECONDS:
                 saved = budget.left
-                checkpoints.save(_state(lesson, optimizer, constraint, step))
+                checkpoints.save(_state(batch_loss, optimizer, constraint, step))
         report(f"fine-tuning {progress:.0%}, loss {loss.item():.4g}")
     constraint.after_step(weights, 1.0)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class _Lesson:
+class _BatchLoss:
     """Computes the loss of a batch, whose rows are mixed with others if mixup is set."""
 
     graph: TorchGraph
@@ -133,11 +133,11 @@ class _Lesson:
         return loss if self.hints is None else loss + self.hints(inputs, values)
 
 
-def _state(lesson: _Lesson, optimizer: torch.optim.Optimizer, constraint: Constraint, step: int) -> bytes:
+def _state(batch_loss: _BatchLoss, optimizer: torch.optim.Optimizer, constraint: Constraint, step: int) -> bytes:
     buffer = BytesIO()
     state = {
-        "weights": lesson.graph.state_dict(),
-        "hints": lesson.hints.state_dict() if lesson.hints else {},
+        "weights": batch_loss.graph.state_dict(),
+        "hints": batch_loss.hints.state_dict() if batch_loss.hints else {},
         "optimizer": optimizer.state_dict(),
         "constraint": constraint.state(),
         "step": step,
@@ -146,14 +146,14 @@ def _state(lesson: _Lesson, optimizer: torch.optim.Optimizer, constraint: Constr
     return buffer.getvalue()
 
 
-def _restore(lesson: _Lesson, optimizer: torch.optim.Optimizer, constraint: Constraint, saved: bytes | None) -> int:
+def _load(batch_loss: _BatchLoss, optimizer: torch.optim.Optimizer, constraint: Constraint, saved: bytes | None) -> int:
     """Load a saved state, and return the number of steps done before it was saved; 0 if there is none."""
     if saved is None:
         return 0
     state: dict[str, Any] = torch.load(BytesIO(saved), weights_only=True)
-    lesson.graph.load_state_dict(state["weights"])
-    if lesson.hints is not None:
-        lesson.hints.load_state_dict(state["hints"])
+    batch_loss.graph.load_state_dict(state["weights"])
+    if batch_loss.hints is not None:
+        batch_loss.hints.load_state_dict(state["hints"])
     optimizer.load_state_dict(state["optimizer"])
     constraint.restore(state["constraint"])
     return int(state["step"])

@@ -62,10 +62,10 @@ class TorchGraph(nn.Module):
         if unknown:
             raise NotApplicableError(f"the operators {', '.join(unknown)} cannot be fine-tuned")
         self._attributes = [attributes_of(node) for node in self._after]
-        self._names, learned = self._tensors()
-        self.weights = nn.ParameterList(learned.values())
-        self._fixed = {name: tensor for name, tensor in self._names.items() if name not in learned}
-        self._learned = tuple(learned)
+        self._names, trainable = self._tensors()
+        self.weights = nn.ParameterList(trainable.values())
+        self._fixed = {name: tensor for name, tensor in self._names.items() if name not in trainable}
+        self._trainable_names = tuple(trainable)
         self._before = self._open_prefix()
         self.inputs = tuple(dict.fromkeys((*self._read_before, *self._passed)))
 
@@ -81,7 +81,7 @@ class TorchGraph(nn.Module):
 
     def named_weights(self) -> dict[str, nn.Parameter]:
         """Return the tensors that learn, by the names of their initializers."""
-        return dict(zip(self._learned, self.weights, strict=True))
+        return dict(zip(self._trainable_names, self.weights, strict=True))
 
     def forward(self, rows: Arrays) -> Tensor:
         """Run the body on ``rows``: input -> values [rows, ...]."""
@@ -132,15 +132,15 @@ class TorchGraph(nn.Module):
     def _tensors(self) -> tuple[dict[str, Tensor], dict[str, nn.Parameter]]:
         """Return the constants of the nodes that torch runs, and those among them that learn."""
         constants: dict[str, Tensor] = {}
-        learned: dict[str, nn.Parameter] = {}
+        trainable: dict[str, nn.Parameter] = {}
         for node in self._after:
             for index, name in enumerate(node.input):
                 if name not in self._constants:
                     continue
                 tensor = constants.setdefault(name, _as_tensor(numpy_helper.to_array(self._constants[name]).copy()))
                 if index in _LEARNED_INPUTS.get(node.op_type, ()) and tensor.is_floating_point() and tensor.numel() > 1:
-                    learned[name] = nn.Parameter(tensor)
-        return constants, learned
+                    trainable[name] = nn.Parameter(tensor)
+        return constants, trainable
 
     def _open_prefix(self) -> onnxruntime.InferenceSession | None:
         """Open a session that computes the tensors that torch reads; None if torch only reads inputs of the body."""

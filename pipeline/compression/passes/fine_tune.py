@@ -61,7 +61,7 @@ class FineTune(GraphPass):
         """
         if not self._context.budget.left and self._context.checkpoints.load() is None:
             raise NotApplicableError("compression.minutes had passed before the pass could start")
-        rows, _ = self._learned
+        rows, _ = self._training_data
         if len(rows) < _MIN_ROWS:
             explanation = f" of {len(self._context.rows)} that are predicted as finite numbers"
             explanation = explanation if len(rows) < len(self._context.rows) else ""
@@ -77,7 +77,7 @@ class FineTune(GraphPass):
     def call(self, model: onnx.ModelProto) -> onnx.ModelProto:
         """Return the body with the weights that it has learned."""
         context = self._context
-        rows, predictions = self._learned
+        rows, predictions = self._training_data
         torch.set_num_threads(context.threads)
         torch.manual_seed(context.seed)
         graph, fine_tuning = self.read_graph(model), context.fine_tuning
@@ -96,7 +96,7 @@ class FineTune(GraphPass):
         return graph.to_onnx()
 
     @cached_property
-    def _learned(self) -> tuple[TrainingRows, npt.NDArray[Any]]:
+    def _training_data(self) -> tuple[TrainingRows, npt.NDArray[Any]]:
         """Return the rows with finite teacher predictions, and those predictions: NaN would spread to all weights."""
         rows = self._context.rows
         if not len(rows):
@@ -106,7 +106,7 @@ class FineTune(GraphPass):
         return (rows, predictions) if finite.all() else (rows.take(np.flatnonzero(finite)), predictions[finite])
 
     def _hints(self, model: onnx.ModelProto, graph: TorchGraph) -> FeatureHints:
-        example = self._learned[0].read(graph.inputs, slice(_MIN_ROWS))
+        example = self._training_data[0].read(graph.inputs, slice(_MIN_ROWS))
         return FeatureHints(
             self._context.teacher, model.SerializeToString(), example, weight=self._context.fine_tuning.hints
         )

@@ -17,14 +17,14 @@ from pipeline.contracts.spec.thresholds import threshold_rule
 if TYPE_CHECKING:
     import polars as pl
 
-    from pipeline.compression.learned_rows import LearnedRows
+    from pipeline.compression.seen_rows import SeenRows
     from pipeline.jobs.runtime.job import JobContext
     from pipeline.training.trainer import Trainer
 
 __all__ = [
     "memory_bytes",
-    "read_learned",
     "read_sample",
+    "read_seen_rows",
     "read_splits",
     "read_trainer",
     "read_training_rows",
@@ -35,7 +35,7 @@ _log = logging.getLogger(__name__)
 
 _COPIES = 12  # copies of a row in memory during training, as measured: frame, encodings, the algorithm's own copies
 _HEAD_ROWS = 10_000
-_MAX_LEARNED_ROWS = 4_000  # approximate rows of each split on which a served file is compared
+_MAX_SEEN_ROWS = 4_000  # approximate rows of each split on which a served file is compared
 _ROW, _LIMIT = "\0row", "\0limit"  # users' columns cannot have these names
 _LIMITS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
 
@@ -70,21 +70,21 @@ def read_validation(artifacts: ObjectStore, keys: RunKeys, folder: Path) -> pl.D
     return pl.read_parquet(file)
 
 
-def read_learned(artifacts: ObjectStore, keys: RunKeys, folder: Path, validation: pl.DataFrame) -> LearnedRows:
+def read_seen_rows(artifacts: ObjectStore, keys: RunKeys, folder: Path, validation: pl.DataFrame) -> SeenRows:
     """Read evenly spaced training rows, and add evenly spaced validation rows."""
     import numpy as np
     import polars as pl
 
-    from pipeline.compression.learned_rows import LearnedRows
+    from pipeline.compression.seen_rows import SeenRows
 
-    file = folder / "learned.parquet"
+    file = folder / "seen.parquet"
     artifacts.download(keys.split("train"), file)
     scan = pl.scan_parquet(file, glob=False)
     rows = int(scan.select(pl.len()).collect().item())
-    steps = [max(1, count // _MAX_LEARNED_ROWS) for count in (rows, validation.height)]
+    steps = [max(1, count // _MAX_SEEN_ROWS) for count in (rows, validation.height)]
     train = scan.gather_every(steps[0]).collect(engine="streaming")
     positions = [np.arange(0, rows, steps[0]), rows + np.arange(0, validation.height, steps[1])]
-    return LearnedRows(
+    return SeenRows(
         frame=pl.concat([train, validation.gather_every(steps[1])]),
         indices=np.concatenate(positions),
         total=rows + validation.height,

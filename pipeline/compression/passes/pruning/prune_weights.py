@@ -23,7 +23,7 @@ from pipeline.contracts.errors import CompressionError
 __all__ = ["PruneWeights"]
 
 _CONFIG = FineTuningConfig(epochs=12, batch_size=64)  # pruning takes 60 % of it, and needs many small steps
-_SLACK = 0.02  # tolerance of the share of zeros: scores may be equal, and small tensors are not pruned
+_TOLERANCE = 0.02  # tolerance of the share of zeros: scores may be equal, and small tensors are not pruned
 
 
 class PruneWeights(FineTune):
@@ -53,5 +53,5 @@ class PruneWeights(FineTune):
         super().ensures(model)
         weights = [tensor for tensor in read_weights(model) if tensor.ndim > 1]
         zeros = sum(int(np.sum(tensor == 0)) for tensor in weights) / sum(tensor.size for tensor in weights)
-        if zeros < self._sparsity - _SLACK:
+        if zeros < self._sparsity - _TOLERANCE:
             raise CompressionError(f"{zeros:.1%} of the weights are zero, {self._sparsity:.1%} are expected")

@@ -8,11 +8,11 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.compression.passes.trees.leaf_values import compute_sums, find_leaves, own_leaves
+from pipeline.compression.passes.trees.leaf_values import compute_sums, find_leaves, separate_leaves
 from pipeline.compression.passes.trees.pursuit import Pursuit
 from pipeline.graphs.tree_ensemble import Trees
 
-__all__ = ["Choice", "choose_by_place", "choose_greedily", "group_trees"]
+__all__ = ["Choice", "choose_by_position", "choose_greedily", "group_trees"]
 
 Choice = Literal["greedy", "evenly", "first"]
 
@@ -39,7 +39,7 @@ def group_trees(trees: Trees, starts: Ints) -> Ints:
     return group
 
 
-def choose_by_place(group: Ints, step: int, choice: Literal["evenly", "first"]) -> npt.NDArray[np.float64]:
+def choose_by_position(group: Ints, step: int, choice: Literal["evenly", "first"]) -> npt.NDArray[np.float64]:
     """Return the factor of each tree's leaves: keep every ``step``-th tree of a group, or its first trees.
 
     Args:
@@ -99,18 +99,18 @@ def _multiply(
     Returns:
         [candidates, candidates] and [candidates].
     """
-    apart, starts = own_leaves(replace(trees, roots=trees.roots[candidates]).reached())
-    together = replace(trees, roots=trees.roots[members]).reached()
-    reached, sums = find_leaves(apart, starts, features), compute_sums(together, features)
+    candidate_trees, starts = separate_leaves(replace(trees, roots=trees.roots[candidates]).reached())
+    member_trees = replace(trees, roots=trees.roots[members]).reached()
+    reached, sums = find_leaves(candidate_trees, starts, features), compute_sums(member_trees, features)
     products = np.zeros((len(candidates), len(candidates)), np.float32)
     with_sum = np.zeros(len(candidates))
-    for target in np.unique(together.leaf_target):
-        value = np.where(apart.leaf_target == target, apart.leaf_value, np.float32(0))
-        missing = sums[:, target] - sums[:, target].mean()
+    for target in np.unique(member_trees.leaf_target):
+        value = np.where(candidate_trees.leaf_target == target, candidate_trees.leaf_value, np.float32(0))
+        centered = sums[:, target] - sums[:, target].mean()
         shift = value[starts[:-1, None] + reached[:, :_ROWS_AT_ONCE]].mean(axis=1, keepdims=True)
         for start in range(0, len(features), _ROWS_AT_ONCE):
             rows = slice(start, start + _ROWS_AT_ONCE)
             added = value[starts[:-1, None] + reached[:, rows]] - shift
             products += added @ added.T
-            with_sum += added @ missing[rows]
+            with_sum += added @ centered[rows]
     return products, with_sum

@@ -20,7 +20,7 @@ from pipeline.graphs.codebooks import fit_codebook
 from pipeline.graphs.compose import make_model
 from pipeline.graphs.tree_ensemble import Trees
 
-__all__ = ["LeafValues", "compute_sums", "count_visits", "find_leaves", "fit_leaves", "own_leaves"]
+__all__ = ["LeafValues", "compute_sums", "count_visits", "find_leaves", "fit_leaves", "separate_leaves"]
 
 _RIDGE = 5.0  # ridge penalty: a leaf's initial value counts as much as 5 rows
 _STEP = 0.5  # fraction of the step to a tree's own optimum: the other trees move, too
@@ -42,7 +42,7 @@ def compute_sums(trees: Trees, features: npt.NDArray[np.float32]) -> npt.NDArray
     return run_in_batches(model.SerializeToString(), {_FEATURES: features}).astype(np.float32)
 
 
-def own_leaves(trees: Trees) -> tuple[Trees, Ints]:
+def separate_leaves(trees: Trees) -> tuple[Trees, Ints]:
     """Copy shared leaves, so that no two trees share one, and number all leaves tree by tree.
 
     Args:
@@ -127,12 +127,12 @@ class LeafValues:
     """
 
     def __init__(self, trees: Trees, features: npt.NDArray[np.float32], sums: Floats) -> None:
-        self._trees, self._starts = own_leaves(trees)
+        self._trees, self._starts = separate_leaves(trees)
         self._values = self._trees.leaf_value.astype(np.float64)
-        self._least = 0.0 if self._values.min() >= 0 else -math.inf  # e.g. sums of class shares stay 0 or more
+        self._min_value = 0.0 if self._values.min() >= 0 else -math.inf  # e.g. sums of class shares stay 0 or more
         self._reached = find_leaves(self._trees, self._starts, features)
         self._visits = count_visits(self._reached, self._starts) - 1
-        self._missing = np.array(sums, np.float64, order="F")
+        self._residuals = np.array(sums, np.float64, order="F")
         for tree in range(len(self._trees)):
             self._subtract(tree, self._values[self._leaves_of(tree)])
 
@@ -142,18 +142,18 @@ class LeafValues:
         for _ in range(sweeps):
             for tree in range(len(self._trees)):
                 leaves = self._leaves_of(tree)
-                count, missing = self._sum_up(tree)
-                step = (missing - _RIDGE * (self._values[leaves] - initial[leaves])) / (count + _RIDGE)
-                self._move(tree, np.maximum(self._values[leaves] + _STEP * step, self._least))
+                count, residuals = self._sum_residuals(tree)
+                step = (residuals - _RIDGE * (self._values[leaves] - initial[leaves])) / (count + _RIDGE)
+                self._move(tree, np.maximum(self._values[leaves] + _STEP * step, self._min_value))
 
     def share(self, count: int) -> None:
         """Give each leaf one of ``count`` values; later trees compensate for the errors of earlier ones."""
         codebook = fit_codebook(self._values, count, (self._visits + 1).astype(np.float64))
-        borders = (codebook[1:] + codebook[:-1]) / 2
+        boundaries = (codebook[1:] + codebook[:-1]) / 2
         for tree in range(len(self._trees)):
-            visits, missing = self._sum_up(tree)
-            target = self._values[self._leaves_of(tree)] + missing / (visits + _RIDGE)
-            self._move(tree, codebook[np.searchsorted(borders, target)])
+            visits, residuals = self._sum_residuals(tree)
+            target = self._values[self._leaves_of(tree)] + residuals / (visits + _RIDGE)
+            self._move(tree, codebook[np.searchsorted(boundaries, target)])
 
     @property
     def trees(self) -> Trees:
@@ -163,11 +163,11 @@ class LeafValues:
     def _leaves_of(self, tree: int) -> slice:
         return slice(self._starts[tree], self._starts[tree + 1])
 
-    def _sum_up(self, tree: int) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
+    def _sum_residuals(self, tree: int) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
         """Return the number of rows that reach each leaf of a tree, and the sum of their residuals."""
         visits = self._visits[self._leaves_of(tree)]
-        missing = self._missing[self._sums_of(tree)]
-        return visits, np.bincount(self._reached[tree], missing, minlength=len(visits))
+        residuals = self._residuals[self._sums_of(tree)]
+        return visits, np.bincount(self._reached[tree], residuals, minlength=len(visits))
 
     def _move(self, tree: int, values: npt.NDArray[np.float64]) -> None:
         leaves = self._leaves_of(tree)
@@ -176,11 +176,11 @@ class LeafValues:
 
     def _subtract(self, tree: int, values: npt.NDArray[np.float64]) -> None:
         """Subtract one value per leaf of a tree from the residuals of the rows that reach the leaf."""
-        self._missing[self._sums_of(tree)] -= values[self._reached[tree]]
+        self._residuals[self._sums_of(tree)] -= values[self._reached[tree]]
 
     def _sums_of(self, tree: int) -> tuple[Any, Any]:
         """Return the index of the sums that a tree's leaves add to; for a single sum it makes a view, not a copy."""
         targets = self._trees.leaf_target[self._leaves_of(tree)]
         if (targets == targets[0]).all():
             return slice(None), targets[0]
-        return np.arange(len(self._missing)), targets[self._reached[tree]]
+        return np.arange(len(self._residuals)), targets[self._reached[tree]]

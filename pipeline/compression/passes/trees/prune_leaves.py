@@ -21,7 +21,7 @@ import onnx
 from pipeline.compression.passes.pass_context import PassContext
 from pipeline.compression.passes.trees.ensemble_rows import read_ensemble_rows
 from pipeline.compression.passes.trees.equal_subtrees import merge_equal_subtrees
-from pipeline.compression.passes.trees.leaf_values import count_visits, find_leaves, fit_leaves, own_leaves
+from pipeline.compression.passes.trees.leaf_values import count_visits, find_leaves, fit_leaves, separate_leaves
 from pipeline.compression.passes.trees.tree_pass import TreePass
 from pipeline.graphs.tree_ensemble import Trees
 
@@ -50,7 +50,7 @@ class PruneLeaves(TreePass):
     def change(self, model: onnx.ModelProto, trees: Trees, features: str) -> Trees:
         """Return pruned trees, with fitted leaves."""
         values, sums = read_ensemble_rows(self._context, model, features, trees)
-        owned, starts = own_leaves(trees)
+        owned, starts = separate_leaves(trees)
         count = max(_MIN_ROWS, _MAX_VISITS // len(owned))
         visits = count_visits(find_leaves(owned, starts, values[:count]), starts)
         pruned = merge_equal_subtrees(_prune(owned, visits, self._ratio))

@@ -19,10 +19,10 @@ import numpy as np
 import onnx
 
 from pipeline.compression.passes.pass_context import PassContext
-from pipeline.compression.passes.trees.choose_trees import Choice, choose_by_place, choose_greedily, group_trees
+from pipeline.compression.passes.trees.choose_trees import Choice, choose_by_position, choose_greedily, group_trees
 from pipeline.compression.passes.trees.ensemble_rows import name_ensemble, read_ensemble_rows
 from pipeline.compression.passes.trees.equal_subtrees import merge_equal_subtrees
-from pipeline.compression.passes.trees.leaf_values import fit_leaves, own_leaves
+from pipeline.compression.passes.trees.leaf_values import fit_leaves, separate_leaves
 from pipeline.compression.passes.trees.tree_nodes import read_trees
 from pipeline.compression.passes.trees.tree_pass import TreePass
 from pipeline.contracts.errors import NotApplicableError
@@ -54,7 +54,7 @@ class PruneTrees(TreePass):
         Raises:
             NotApplicableError: There are no trees, too few of them, or too few rows.
         """
-        ensembles = map(own_leaves, read_trees(model))
+        ensembles = map(separate_leaves, read_trees(model))
         fewest = min(int(np.bincount(group_trees(*ensemble)).min()) for ensemble in ensembles)
         if fewest < _MIN_TREES * self._step:
             raise NotApplicableError(
@@ -64,14 +64,14 @@ class PruneTrees(TreePass):
 
     def change(self, model: onnx.ModelProto, trees: Trees, features: str) -> Trees:
         """Return some of the trees, with fitted leaves."""
-        owned, starts = own_leaves(trees)
+        owned, starts = separate_leaves(trees)
         group = group_trees(owned, starts)
         values, sums = read_ensemble_rows(self._context, model, features, trees)
         if self._choice == "greedy":
             cache = self._context.cache.setdefault(f"pursuits of {name_ensemble(features, trees)}", {})
             factor = choose_greedily(owned, group, self._step, values, cache)
         else:
-            factor = choose_by_place(group, self._step, self._choice)
+            factor = choose_by_position(group, self._step, self._choice)
         scale = np.repeat(factor, np.diff(starts))
         remaining = replace(
             owned, roots=owned.roots[factor != 0], leaf_value=(owned.leaf_value * scale).astype(np.float32)

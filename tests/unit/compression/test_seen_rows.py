@@ -8,8 +8,8 @@ import numpy as np
 import polars as pl
 import pytest
 
-from pipeline.compression.learned_rows import LearnedRows, find_differences
 from pipeline.compression.make_variants import make_variants
+from pipeline.compression.seen_rows import SeenRows, find_differences
 from pipeline.contracts.errors import ExportMismatchError
 from pipeline.contracts.object_keys import RunKeys
 from pipeline.contracts.records.variant import VariantSet
@@ -104,7 +104,7 @@ def _make(network: Trained, labels: np.ndarray) -> VariantSet:
     return make_variants(
         [candidate], artifacts=store, keys=KEYS, dataset=network.dataset, validation=network.validation,
         spec=JobSpec(), report=lambda text: None,
-        learned=LearnedRows(frame=rows, indices=np.arange(rows.height), total=rows.height),
+        seen_rows=SeenRows(frame=rows, indices=np.arange(rows.height), total=rows.height),
     )  # fmt: skip
 
 

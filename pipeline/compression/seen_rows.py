@@ -17,7 +17,7 @@ import polars as pl
 from pipeline.contracts.signature import Signature
 from pipeline.evaluation.predictions import Predictions
 
-__all__ = ["LearnedRows", "find_differences"]
+__all__ = ["SeenRows", "find_differences"]
 
 Floats = npt.NDArray[np.float64]
 
@@ -26,7 +26,7 @@ _MIN_KEPT = 0.9  # share of the rows labeled right and confidently out-of-fold t
 _MIN_CONFIDENCE = 0.8  # probability of a confident label; with less, models of other rows agree by chance
 _MAX_LOST_ACCURACY = 0.05
 _MAX_LOG_LOSS = 1.1  # times the out-of-fold log loss, plus
-_LOG_LOSS_SLACK = 0.02
+_LOG_LOSS_TOLERANCE = 0.02
 _MAX_LOST_CONFIDENCE = 0.1  # drop of the mean probability of the predicted label
 _MAX_OVERCONFIDENCE = 0.05  # mean confidence less accuracy, beyond that of the out-of-fold predictions
 _MAX_RMSE = 1.1  # times the out-of-fold RMSE
@@ -36,7 +36,7 @@ _MIN_ROWS = 20  # a share of fewer rows is too uncertain
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class LearnedRows:
+class SeenRows:
     """Some of the rows that models learn from.
 
     Attributes:
@@ -85,7 +85,7 @@ def _compare_probabilities(
         yield f"it keeps {agreed:.3f} of the labels confidently right out-of-fold, at least {_MIN_KEPT} is expected"
     if not file.accuracy >= (minimum := bag.accuracy - _MAX_LOST_ACCURACY):
         yield f"its accuracy on them is {file.accuracy:.3f}, at least {minimum:.3f} is expected"
-    if not file.log_loss <= (maximum := _MAX_LOG_LOSS * bag.log_loss + _LOG_LOSS_SLACK):
+    if not file.log_loss <= (maximum := _MAX_LOG_LOSS * bag.log_loss + _LOG_LOSS_TOLERANCE):
         losses = f"its log loss on them is {file.log_loss:.4g}, out-of-fold it is {bag.log_loss:.4g}"
         yield f"{losses}: at most {maximum:.4g}"
     if not file.confidence >= (minimum := bag.confidence - _MAX_LOST_CONFIDENCE):
