@@ -160,7 +160,7 @@ def show_reference() -> PageResponse[str]:
     return PageResponse(200, "text/html; charset=utf-8", reference_page())
 
 
-# Routes to models that other tenants share. The first matching route wins, so /v2/models/<model>/ready must precede.
+# Routes to models that other tenants share. The first matching route wins, so /v2/models/<model>/ready comes first.
 for describe, suffix in (
     (describe_model, ""),
     (describe_version, "/versions/<version>"),

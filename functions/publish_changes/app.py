@@ -14,7 +14,7 @@ publish = change_publisher()
 
 @event_function
 def handler(event: dict[str, Any]) -> dict[str, int]:
-    """Publish the changes in a batch of stream records; Lambda retries the whole batch after an error."""
+    """Publish the changes in a batch of stream records; after an error, Lambda retries the batch in two halves."""
     published = 0
     for record in event["Records"]:
         images = record["dynamodb"]

@@ -29,7 +29,7 @@ __all__ = ["DynamoTable"]
 
 _LISTING_INDEX = "listing-index"
 _BATCH = 100  # keys per BatchGetItem call
-_MAX_BATCHES = 10  # additional calls for keys that DynamoDB did not process
+_MAX_BATCHES = 10  # calls beyond one per full batch, for keys that DynamoDB did not process
 _FIRST_PAUSE = 0.05  # seconds, doubled after each call
 _LOST = frozenset({"ConditionalCheckFailed", "TransactionConflict"})
 

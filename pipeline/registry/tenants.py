@@ -122,7 +122,7 @@ class SharedModels(Tenants):
     """Shares models with other tenants. A grant is also stored in the grantee's item, which the authorizer reads."""
 
     def share(self, owner: str, model: str, tenant: str, role: str | None) -> None:
-        """Grant another tenant a role on a model, or revoke it; effective when cached credentials expire, in seconds.
+        """Grant another tenant a role on a model, or revoke it; effective within the seconds that callers are cached.
 
         Args:
             owner: Tenant of the model.

@@ -37,7 +37,7 @@ _STATUSES = {status: str(status) for status in range(100, 600)}
 
 
 def _deadline(request: HttpRequest) -> float | None:
-    """Return how many seconds the proxy in front of the server waits for a response; None without the header."""
+    """Return how many seconds the proxy in front of the server waits for a response; None if it does not say."""
     milliseconds = request.headers.get(_DEADLINE, "")
     return int(milliseconds) / 1e3 if milliseconds.isdecimal() and len(milliseconds) < _MAX_DIGITS else None
 

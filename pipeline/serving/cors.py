@@ -24,7 +24,7 @@ _NONE: Mapping[str, str] = MappingProxyType({})
 
 
 class CorsPolicy:
-    """Origins whose pages may call the API. Responses do not allow cookies, since API keys are sent in other headers.
+    """Origins whose pages may call the API. Credentials are not allowed: API keys are headers, not cookies.
 
     Args:
         origins: Allowed origins, such as ``https://app.example.com``; ``*`` for any; empty for none.

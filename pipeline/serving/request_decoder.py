@@ -115,7 +115,7 @@ class RequestDecoder:
             raise self._find_invalid_cell(rows, where) from None
 
     def pack_numbers(self, name: str, cells: list[Any]) -> NDArray[Any] | None:
-        """Return the numbers of a column as an array; None if a cell is not a plain number, or is too large."""
+        """Return the numbers of a column as an array; None if a cell needs more than packing, or is too large."""
         read = self._readers[name]
         return read.pack(cells) if isinstance(read, NumberReader) and not self._has_missing_numbers else None
 

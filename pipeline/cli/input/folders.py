@@ -73,7 +73,8 @@ class FolderContents:
         """Check that the folder holds either part files or images.
 
         Raises:
-            typer.BadParameter: The folder holds neither or both, too many parts, or files that are not one data set.
+            typer.BadParameter: The folder holds neither kind or both, too many parts, or files that cannot form one
+                data set.
         """
         from pipeline.validation.readers.formats import has_format
 

@@ -148,7 +148,7 @@ def _list_parts(folder: Path) -> list[Path]:
     """Return the data files of a folder; none if it holds images.
 
     Raises:
-        typer.BadParameter: The folder holds neither.
+        typer.BadParameter: The folder holds neither data files nor images.
     """
     from pipeline.cli.input.folders import FolderContents
     from pipeline.cli.input.image_rows import has_images

@@ -99,7 +99,7 @@ def drop_folder(folder: Path, connection: Connection, options: DropOptions, *, n
         The name of the run that the folder starts.
 
     Raises:
-        typer.BadParameter: The folder holds neither, both, or files of several kinds, or the upload must be confirmed.
+        typer.BadParameter: The folder holds no data or several kinds of it, or the upload must be confirmed.
         InputError: The run would refuse the data.
     """
     contents = FolderContents.of(folder)

@@ -74,7 +74,7 @@ def run_isolated(  # noqa: PLR0913 - the process's environment, and its listener
         checkpoint_seconds: Minimum seconds between two checkpoints; checkpoints that come much sooner are ignored.
 
     Raises:
-        CandidateFailedError: The code failed; the message comes from the process.
+        CandidateFailedError: The code failed, with the message of its process; or ``isolation`` is ``refused``.
         ConfigurationError: The job is not root, so it cannot isolate the process.
         IntegrityError: The results are not plain data.
     """

@@ -32,7 +32,7 @@ class Queues:
             cancelled: Whether the job no longer wants a turn; call ``notify_waiters`` when this changes.
 
         Returns:
-            False if the job was cancelled before its turn.
+            False if the job was canceled before its turn.
         """
         ticket = object()
         with self._changed:
@@ -54,7 +54,7 @@ class Queues:
             self._changed.notify_all()
 
     def notify_waiters(self) -> None:
-        """Let waiting jobs check whether they were cancelled."""
+        """Let waiting jobs check whether they were canceled."""
         with self._changed:
             self._changed.notify_all()
 

@@ -97,7 +97,7 @@ Method = Unary | Exchange | Watch
 
 
 class _ClientLeftError(Exception):
-    """The client has cancelled the call, or closed its connection."""
+    """The client has canceled the call, or closed its connection."""
 
 
 class GrpcApplication:

@@ -37,7 +37,9 @@ class Caller(NamedTuple):
         return not self.models or model in self.models
 
     def for_owner(self, owner: str, model: str) -> Caller:
-        """Return a caller of the tenant ``owner`` that has only the permissions on the model that ``owner`` shares.
+        """Return a caller of the tenant ``owner``, limited to the shared model and to the permissions granted on it.
+
+        For its own tenant, the caller is returned unchanged.
 
         Args:
             owner: Tenant that owns the model; empty for the caller's own.

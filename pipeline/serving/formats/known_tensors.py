@@ -26,7 +26,8 @@ def learn_numbers(header: bytes, inputs: Any, dtypes: Mapping[str, np.dtype[Any]
         dtypes: Dtype of each input of the graph.
 
     Returns:
-        The function, which returns None for another header; None if a tensor is not numeric or must be converted.
+        The function, which returns None for another header or another size of the data; None if the tensors are not all
+        inputs of the graph, or if one is not numeric or must be converted.
     """
     views = []
     end = 0

@@ -19,9 +19,9 @@ def compare_outputs(live: NDArray[Any], new: NDArray[Any]) -> Mapping[str, float
         new: First output of the new version.
 
     Returns:
-        For labels, the numbers of ``compared`` and ``different`` rows. For values, their number and the sums from which
-        the registry computes the root mean square difference in standard deviations of the live values. If the shapes
-        differ, all rows count as different.
+        For labels, the numbers of ``compared`` and ``different`` rows. For values, ``compared``, the number of values,
+        and the sums from which the registry computes the root mean square difference in standard deviations of the live
+        values. If the shapes differ, all rows count as different.
     """
     if live.dtype.kind == "f" and new.dtype.kind == "f" and live.shape == new.shape:
         is_finite = np.isfinite(live) & np.isfinite(new)

@@ -61,7 +61,7 @@ class RolloutCounters:
         self.add(rollout, {latency_counter(role, seconds): 1})
 
     def count_request(self) -> None:
-        """Write the counters after a request if a tenth of a rollout's requests, or some seconds, were not written."""
+        """Write the counters if over a tenth of a rollout's requests are unwritten, or after ``_FLUSH_SECONDS``."""
         with self._lock:
             is_due = any(map(self._is_tenth, self._pending))
         if is_due or self._clock() >= self._next_flush:

@@ -21,7 +21,7 @@ _MAX_STREAMS = 5000  # per group: MiniStack has a stream for each call of a func
 
 
 def install(journal: Journal) -> None:
-    """Store the streams of all groups in the journal. GetLogRecord finds nothing any more."""
+    """Store the streams of all groups in the journal. GetLogRecord finds nothing."""
     groups = _Groups(journal)
     load = cloudwatch_logs.load_persisted_state
 

@@ -65,7 +65,7 @@ def decode_inputs(inputs: Any, decoder: RequestDecoder, *, field: str, ignore_ex
 
 
 def _matrix_name(names: dict[str, Any], decoder: RequestDecoder) -> str | None:
-    """Return the only name if its value may be a matrix: an array, whose name is not a column, for a numeric model."""
+    """Return the only name if it is not a column's, its value is an array, and the model takes a matrix."""
     if len(names) != 1 or not decoder.takes_matrix:
         return None
     (name,) = names
