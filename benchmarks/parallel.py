@@ -40,9 +40,8 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=60_000)
     parser.add_argument("--epochs", type=int, default=3)
     parser.add_argument("--strategy", choices=("ddp", "fsdp", "tensor"), default="ddp")
-    parser.add_argument(
-        "--network", choices=NETWORKS, help=argparse.SUPPRESS
-    )  # this and the next two: for child processes
+    # The arguments without help are for child processes.
+    parser.add_argument("--network", choices=NETWORKS, help=argparse.SUPPRESS)
     parser.add_argument("--result", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--processes", type=int, help=argparse.SUPPRESS)
     arguments = parser.parse_args()

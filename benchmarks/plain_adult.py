@@ -1,5 +1,7 @@
-"""Adult in one process, as a data scientist would write it: the same split, candidates and settings as in a run, the
-same export, parity, quantization and choice, by the same functions; no cloud, no jobs, no records in between.
+"""Adult in one process, as a data scientist would write it.
+
+The split, candidates, settings, export, parity, quantization and choice are those of a run, by the same functions, but
+there is no cloud, no job and no record in between.
 
 Usage: plain_adult.py train.csv TARGET. The last line is JSON: seconds by step, and the winner.
 """
@@ -60,7 +62,7 @@ class Clock:
 
 
 def machine_for(algorithm: str) -> Machine:
-    """Return the whole machine, since nothing else runs; one thread for the MLP, which is slower on two."""
+    """Return the machine with all processors, since nothing else runs; mlp keeps half of them, which is faster."""
     machine = this_machine("cpu")
     return machine if algorithm == "mlp" else replace(machine, threads=os.cpu_count() or 1)
 

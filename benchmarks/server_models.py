@@ -15,10 +15,10 @@ INPUT_SHAPES = {"table": (14,), "cnn": (1, 28, 28), "wide": (2048,), "text": ()}
 
 
 def write_models(folder: Path) -> None:
-    """Write ``table`` (14-256-256-2), ``cnn`` (two convolutions on 28 x 28), ``wide`` (16 x Linear 2048) and ``text``
-    (counts of 5,000 words and a linear layer).
+    """Write the models in Triton's layout, ``NAME/1/model.onnx``.
 
-    Each is in Triton's layout: ``NAME/1/model.onnx``.
+    They are ``table`` (14-256-256-2), ``cnn`` (two convolutions on 28 x 28), ``wide`` (16 x Linear 2048) and ``text``
+    (counts of 5,000 words and a linear layer).
     """
     random = np.random.default_rng(0)
     graphs = {

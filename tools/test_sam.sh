@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Builds the functions and their layers with SAM and runs tests/sam: the real functions in Lambda containers (make test-sam).
-# If no Docker engine runs, WITH_DOCKER can name a program that starts one: `WITH_DOCKER PYTHON COMMAND...`.
+# Without a Docker engine, WITH_DOCKER can name a program that runs a command with one: `WITH_DOCKER PYTHON COMMAND...`.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 sam_version=1.170.0  # pinned: SAM builds layers with make by metadata that it hardly documents

@@ -139,8 +139,8 @@ class _Steps:
 def read_inputs(model: onnx.ModelProto, header: Sequence[str], file: str) -> tuple[GraphInput, ...]:
     """Find the columns of a graph's inputs.
 
-    The columns of a matrix have the names in ``header``, without a header those in the graph's metadata (``columns``,
-    a JSON list) if their number fits, else ``NAME_0`` and so on.
+    A matrix that is the only input has the names in ``header``, or without a header those in the graph's metadata
+    (``columns``, a JSON list) if their number fits. Columns of other matrices are named ``NAME_0`` and so on.
 
     Args:
         model: A checked graph.

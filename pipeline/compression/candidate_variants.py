@@ -263,8 +263,8 @@ def describe_variant(
         candidate: The candidate's record.
         passes: Names of the passes, in order.
         precision: Precision of the weights.
-        status: Its status.
-        reason: The reason of the status.
+        status: ``ok``, ``rejected`` or ``not_applicable``.
+        reason: Reason of the status, or description of the passes.
     """
     return Variant(
         name=f"{candidate.candidate}/{_label(passes, precision)}",

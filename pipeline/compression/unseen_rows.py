@@ -4,9 +4,9 @@ Four of five fold models have learned from a validation row: the bag knows its l
 little less, so on these rows the file seems worse than it is. The out-of-fold prediction of a row is made by the one
 model that has not learned the row. The compressed file's prediction for an unseen row is estimated as this out-of-fold
 prediction plus the difference between the file's and the bag's predictions for a *similar* row, a neighbor in the order
-of the bag's predictions. This keeps the size of the differences, but a difference that points from the bag away from
-the known label no longer counts. Each difference is used with both signs, so that it cancels if it points to the truth
-of this row by chance (docs/decisions/0043 compares the estimates with test rows).
+of the bag's predictions. This keeps the size of the differences, but not their direction away from the known label.
+Each difference is used with both signs, so that it cancels if it points to the truth of this row by chance
+(docs/decisions/0043 compares the estimates with test rows).
 """
 
 from __future__ import annotations

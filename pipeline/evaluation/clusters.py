@@ -94,7 +94,10 @@ def _silhouette_samples(
 def summarize_clusters(
     frame: pl.DataFrame, signature: Signature, labels: npt.NDArray[Any], *, max_columns: int
 ) -> tuple[Cluster, ...]:
-    """Return each cluster's size, and medians or most frequent values of its rows in ``max_columns`` columns."""
+    """Return each cluster's size, and its median or most frequent value in the first ``max_columns`` columns.
+
+    Dates, texts and images are left out, and so are columns without a value in the cluster.
+    """
     summaries = []
     for name in signature.classes:
         rows = frame.filter(labels == name)

@@ -22,7 +22,7 @@ def blend(
     """Average several bodies (graphs.served_graph) that read the same rows; they share inputs of the same name.
 
     Args:
-        bodies: The bodies.
+        bodies: Graphs of the members.
         weights: Weight of each body.
         classes: Number of classes; 0: the bodies predict values.
         width: Number of outputs of a body; None: one per class, or one value.

@@ -41,7 +41,7 @@ def fit_codebook(
     """Fit centers by Lloyd's algorithm from evenly spaced ones; a center that is nearest to no weight is dropped.
 
     Args:
-        weights: The weights [weights].
+        weights: Numbers to cluster [weights].
         count: Largest number of centers.
         frequencies: Frequency of each weight [weights]; None: all count the same.
 

@@ -1,5 +1,7 @@
-"""Texts as tokens and as counted terms, by operators of onnxruntime. Texts are read one row at a time (Scan), so that
-memory does not grow with rows x longest text or rows x vocabulary. A batch must have at least one row.
+"""Texts as tokens and as counted terms, by operators of onnxruntime.
+
+Texts are read one row at a time (Scan), so that memory does not grow with rows x longest text or rows x vocabulary. A
+batch must have at least one row.
 """
 
 from __future__ import annotations

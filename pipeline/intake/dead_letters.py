@@ -18,7 +18,7 @@ class DeadLetters:
     Attributes:
         name: Name, as commands use it.
         contents: Sentence that describes the messages.
-        queue: The queue.
+        queue: Messages that their receiver could not process.
         deliver: Delivers the body of a message to its receiver, or raises.
     """
 

@@ -42,7 +42,7 @@ def train_each_target(trainer: Trainer, candidate: Candidate, workdir: Path, rep
 
     Args:
         trainer: Trainer of the run.
-        candidate: The candidate.
+        candidate: Algorithm and settings, which all targets share.
         workdir: An empty folder for its files.
         report: Receives progress messages.
 

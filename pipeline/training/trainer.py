@@ -108,7 +108,7 @@ class Trainer:
         a network. trained.json is written last.
 
         Args:
-            candidate: The candidate.
+            candidate: Algorithm, settings and search to train.
             workdir: An empty folder for its files.
             report: Receives progress messages of a few words.
 

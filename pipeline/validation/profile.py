@@ -55,7 +55,7 @@ def profile_in_threads(
 
     Args:
         profile: Profiles one column; it is called in threads.
-        columns: The columns.
+        columns: Columns to profile.
     """
     results = map_in_threads(profile, columns)
     profiles = [result for result in results if isinstance(result, ColumnProfile)]

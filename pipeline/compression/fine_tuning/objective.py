@@ -44,7 +44,7 @@ class Objective:
 
         Args:
             teacher: Output of the teacher [rows, outputs] or [rows].
-            rows: The rows.
+            rows: Rows that the teacher predicted, with the truth if it is known.
             several_labels: Whether each output is the probability of its own label (multi-label classification).
         """
         goals = teacher.reshape(len(teacher), -1).astype(np.float64)

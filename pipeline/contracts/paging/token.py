@@ -81,7 +81,7 @@ def decode_token(token: str, *scope: str) -> str:
     """Return the position of a token.
 
     Args:
-        token: The token.
+        token: Text that a caller sent back.
         scope: Scope of the list, as for ``encode_token``.
 
     Raises:

@@ -26,7 +26,7 @@ class Cluster(Record):
 
     Attributes:
         name: Number of the cluster.
-        rows: Number of its rows.
+        rows: Number of test rows in the cluster.
         middle: Median of each numeric column, and most frequent value of each categorical one.
     """
 
@@ -44,9 +44,9 @@ class ClassQuality(Record):
         label: The class.
         rows: Number of rows of the class.
         labeled: Number of rows that are predicted as the class.
-        precision: Precision.
-        recall: Recall.
-        f1: F1.
+        precision: Fraction of the labeled rows that are of the class.
+        recall: Fraction of the class's rows that are labeled as the class.
+        f1: Harmonic mean of precision and recall.
     """
 
     label: str
@@ -163,7 +163,7 @@ class Segment(Record):
         value: The value, or a range of numbers.
         rows: Number of rows.
         quality: The plan's metric.
-        interval: Its 95 % interval.
+        interval: 95 % interval of the metric.
         worse: Whether the interval excludes the metric of all rows, and the metric is worse by more than 5 %.
     """
 

@@ -147,7 +147,7 @@ class LeaderboardRow(Record):
 
     Attributes:
         rank: Rank by the metric; None for a variant that is not ok.
-        variant: The variant.
+        variant: Record of the variant, with its measurements.
         on_front: Whether it is Pareto-optimal in quality, latency and size.
         winner: Whether it is served.
         outcome: Why it is served or not; None in records of older releases.

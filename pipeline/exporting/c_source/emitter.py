@@ -19,7 +19,7 @@ class Operation:
     """A node with its tensors.
 
     Args:
-        node: The node.
+        node: Node of the ONNX graph.
         tensors: All tensors of the graph, by name.
     """
 

@@ -79,7 +79,7 @@ class KernelMachine:
     """A fitted kernel ridge regression.
 
     Args:
-        kernel: The kernel.
+        kernel: Kernel function and penalty.
         center: Subtracted from the features [columns].
         scale: Factor of the centered features [columns].
         rows: Training rows, centered and scaled [rows, columns].

@@ -40,7 +40,7 @@ def place_class_columns(body: onnx.ModelProto, columns: npt.NDArray[np.float32])
     """Move the probabilities [batch, fitted classes] of a body to the columns of all classes [batch, classes].
 
     Args:
-        body: The body.
+        body: Graph whose only output has the probabilities.
         columns: 0/1 matrix [fitted classes, classes].
     """
     fitted, placed = (

@@ -47,7 +47,7 @@ class _Features:
     """Nodes of the graph that compute features.
 
     Args:
-        nodes: The nodes.
+        nodes: Nodes that compute the features, in order.
         outputs: Names of the outputs of the nodes that are features.
         constants: Constants that the nodes read.
     """

@@ -88,7 +88,7 @@ class TrialRunner:
     """Trains and scores settings.
 
     Args:
-        algorithm: The algorithm.
+        algorithm: Trains the trials.
         base: Values of all settings, which a trial's settings override.
         folds: Tasks that each trial is trained and scored on, one per fold.
         context: Context of the candidate.
@@ -156,7 +156,7 @@ class TrialRunner:
     def train_batch(self, settings: Sequence[Settings]) -> None:
         """Train several settings at once, if the algorithm can, and cache their scores for the trials that follow.
 
-        Does nothing for a search that prunes. No score is cached if training takes longer than half of the search time.
+        Does nothing for a search that prunes. No score is cached if training exceeds half of the remaining search time.
         """
         train_stacked = self.algorithm.train_stacked
         if train_stacked is None or self._prunes:

@@ -43,10 +43,12 @@ def _resolve_targets(spec: JobSpec, names: NamedColumns, resolve: Callable[[str]
 
 
 def check_columns(spec: JobSpec, names: list[str], targets: Sequence[str]) -> None:
-    """Raise InvalidJobSpecError if a column of the spec does not exist, or has another role besides target.
+    """Check that the columns of the spec exist, and that their roles do not exclude each other.
 
     Raises:
         InvalidTargetError: One of several targets does not exist.
+        InvalidJobSpecError: Another column does not exist; a target has another role, too; or the column of the weights
+            also splits the rows.
     """
     for name in spec.targets:
         if name not in names:

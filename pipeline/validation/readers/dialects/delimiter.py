@@ -104,7 +104,7 @@ def choose_delimiter(name: str, head: TextLines, preferred: str | None, names: C
 def _is_clear_cut(separation: Separation, *, is_rival: bool) -> bool:
     """Return whether ``::`` gives nearly all rows the same width.
 
-    If a usual delimiter does so too, there must be at least three columns, and numbers in the first one.
+    If a usual delimiter is likely, too, there must be at least three columns, and numbers in the first one.
     """
     rows = [record for record in separation.records if record.width == separation.width][:_MAX_SCORED_ROWS]
     if separation.width < 2 or len(rows) < 2 or separation.fraction < _MIN_CLEAR_FRACTION:

@@ -104,7 +104,7 @@ class Footer:
 
 
 def read_tail(path: Path, head: TextLines, start: int) -> TextLines:
-    """Read the last 64 KB from byte ``start`` on; all lines from there if the file is small."""
+    """Read the last 64 KB, but no byte before ``start``; all lines from there if the file is small."""
     if head.is_complete:
         first = head.offsets.index(start)
         return TextLines(lines=head.lines[first:], offsets=head.offsets[first:], first_line=first + 1)
