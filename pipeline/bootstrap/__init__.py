@@ -110,7 +110,7 @@ class Job(NamedTuple):
     Attributes:
         artifacts: Bucket of the artifacts.
         runs: Log of runs.
-        queue: Batch queue that the job runs on.
+        queue: ``cpu`` or ``gpu``: kind of the machine; ``code`` if the job runs a user's code.
         attempt: Number of this attempt, from 1.
         process: This process among the processes of a distributed training.
         isolation: How the process of a user's code is isolated (jobs.sandbox.sandbox).

@@ -320,7 +320,7 @@ class JobSettings(_StoreSettings):
     """Settings of a Batch container.
 
     Attributes:
-        queue: Batch queue that the job runs on.
+        queue: ``cpu`` or ``gpu``: kind of the machine; ``code`` if the job runs a user's code.
         isolation: How a user's code is isolated from the job.
         tenant_role: ARN of the role to assume for the run's tenant.
         attempt: Number of this attempt, from 1; set by Batch.

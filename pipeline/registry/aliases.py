@@ -160,7 +160,7 @@ class Aliases:
             ),
             summary_values={"rollout": begun},
         )
-        earlier = self._earlier_after_move(named, stored) or [live["version"]]  # with none, roll back to the live one
+        earlier = self._earlier_after_move(named, stored) or [live["version"]]  # a rollback to the live one ends it
         return self._write(target, named, stored, earlier, note, rollout=writes) is not None
 
     def write_move(

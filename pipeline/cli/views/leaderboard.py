@@ -93,7 +93,7 @@ def leaderboard_table(
 
 
 def variant_verdict(report: VariantReport) -> str:
-    """Return whether a variant is the winner, on the Pareto front, rejected, or not applicable."""
+    """Return whether a variant is the winner, on the Pareto front, rejected or not applicable; else an empty text."""
     if report.winner:
         return "★ winner"
     if report.status == "ok":

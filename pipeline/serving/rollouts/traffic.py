@@ -61,7 +61,7 @@ class RolloutTraffic:
         self.after_request = counters.count_request if run_aside is None else _do_nothing
 
     def choose(self, target: AliasTarget, reference: ModelReference) -> LoadedModel:
-        """Return the version that responds, with an ``observer`` that measures it.
+        """Return the version that responds, with an ``observer`` if the request is measured.
 
         If the new version cannot be loaded, the request counts as failed for it, and the live version responds.
 
@@ -146,7 +146,7 @@ class _Observer:
         assert self._peer is not None, "the live version is beside a canary"
         try:
             predict(self._peer)
-        except Exception:  # noqa: BLE001 - any error counts as a failure
+        except Exception:  # noqa: BLE001 - any error of the live version excuses the new one
             return
         self._counters.add(self._name, {"new_failed": 1})
 
