@@ -154,10 +154,10 @@ def _delete_stack(removal: Removal, stack: DeployedStack, report: Report, sleep:
     sleep(_POLL_SECONDS)
     while (state := stack.state()) is not None:
         resources = stack.all_resources(state.id)
-        gone = sum(resource.status in ("DELETE_COMPLETE", "DELETE_SKIPPED") for resource in resources)
-        if gone != reported:
-            report(f"{gone} of {len(resources)} resources deleted")
-            reported = gone
+        removed = sum(resource.status in ("DELETE_COMPLETE", "DELETE_SKIPPED") for resource in resources)
+        if removed != reported:
+            report(f"{removed} of {len(resources)} resources deleted")
+            reported = removed
         if state.status == "DELETE_FAILED":
             raise ConflictError(_describe_failure(removal.name, resources))
         if waited >= _MAX_SECONDS:

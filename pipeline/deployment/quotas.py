@@ -85,14 +85,14 @@ def check_concurrency(account: Account, parameters: Mapping[str, str]) -> Prefli
     limit = account.quota("lambda", _CONCURRENCY_CODE)
     reserved = sum(int(parameters.get(name) or 0) for name in ("PredictConcurrency", "AuthorizerConcurrency"))
     text = f"{limit:g} concurrent executions, {reserved} of them reserved"
-    ask = (
+    command = (
         f"'aws service-quotas request-service-quota-increase --service-code lambda "
         f"--quota-code {_CONCURRENCY_CODE} --desired-value {_USUAL_CONCURRENCY}'"
     )
     unreserved = min(_MIN_UNRESERVED, limit)
     if reserved and limit - reserved < unreserved:
         text = f"{text}: Lambda keeps {unreserved:g} unreserved, so the stack would roll back"
-        return failed(_CONCURRENCY, text, fix=f"reserve fewer, or run {ask}")
+        return failed(_CONCURRENCY, text, fix=f"reserve fewer, or run {command}")
     if limit < _MIN_UNRESERVED:
-        return warning(_CONCURRENCY, f"{text}: a burst of uploads can delay predictions", fix=ask)
+        return warning(_CONCURRENCY, f"{text}: a burst of uploads can delay predictions", fix=command)
     return ok(_CONCURRENCY, text)

@@ -84,7 +84,7 @@ class Emulator:
         self._storage = Storage(home)
         self._code = home.run / "code"
         self._functions = Functions(server.endpoint_url, home.run, home.function_logs)
-        self._jobs = JobRunner(server.endpoint_url, home.job_logs, tell=batch_jobs.put_log_line)
+        self._jobs = JobRunner(server.endpoint_url, home.job_logs, write_log=batch_jobs.put_log_line)
         self._requests = 0
         self._install()
 

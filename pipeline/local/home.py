@@ -27,7 +27,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from pipeline.contracts.errors import ConfigurationError
-from pipeline.local.whole_files import write_whole
+from pipeline.local.atomic_files import write_atomically
 
 __all__ = ["Home", "LocalDeployment", "Server"]
 
@@ -197,7 +197,7 @@ class Home:
     def save_deployment(self, deployed: LocalDeployment) -> None:
         """Store the deployment."""
         with self._writable():
-            write_whole(self._stack, json.dumps(asdict(deployed)).encode())
+            write_atomically(self._stack, json.dumps(asdict(deployed)).encode())
 
     def parameters(self) -> dict[str, str]:
         """Return the template's parameters that were given to earlier deployments.
@@ -211,7 +211,7 @@ class Home:
     def save_parameters(self, parameters: Mapping[str, str]) -> None:
         """Store the template's parameters, readable only by this user: a webhook's secret may be among them."""
         with self._writable():
-            write_whole(self._parameters, json.dumps(dict(parameters)).encode())
+            write_atomically(self._parameters, json.dumps(dict(parameters)).encode())
 
     def api_key(self) -> str | None:
         """Return the stored API key; None if there is none."""
@@ -220,7 +220,7 @@ class Home:
     def save_api_key(self, key: str) -> None:
         """Store the API key, readable only by this user."""
         with self._writable():
-            write_whole(self._api_key, key.encode())
+            write_atomically(self._api_key, key.encode())
 
     @contextmanager
     def _writable(self) -> Iterator[None]:

@@ -102,7 +102,7 @@ def script(text: str, name: str = "job", queue: str = "cpu", vcpus: int = 64, no
 
 @pytest.fixture
 def runner(tmp_path: Path) -> JobRunner:
-    return JobRunner("http://127.0.0.1:1", tmp_path, tell=lambda group, stream, line: None, grace_seconds=0.5)
+    return JobRunner("http://127.0.0.1:1", tmp_path, write_log=lambda group, stream, line: None, grace_seconds=0.5)
 
 
 def submit(runner: JobRunner, text: str, **options: Any) -> BatchJob:

@@ -29,7 +29,7 @@ class Container:
     def __init__(self, command: Sequence[str], environment: Mapping[str, str], *, stream: str) -> None:
         self.stream = stream
         self._lock = threading.Lock()
-        self._over = False
+        self._has_ended = False
         self._temporary = tempfile.mkdtemp(prefix="job-")  # in the server's folder of temporary files
         self._process = subprocess.Popen(
             [sys.executable, "-m", "pipeline.local.supervise", str(os.getpid()), *command],
@@ -42,20 +42,20 @@ class Container:
             start_new_session=True,
         )
 
-    def wait(self, say: Callable[[str, str], None]) -> int:
-        """Pass the container's lines to ``say`` until it ends, and return the exit code.
+    def wait(self, write_line: Callable[[str, str], None]) -> int:
+        """Pass the container's lines to ``write_line`` until it ends, and return the exit code.
 
         Args:
-            say: Called with the log stream and each line.
+            write_line: Called with the log stream and each line.
         """
         assert self._process.stdout is not None
         with self._process.stdout as lines:
             for line in lines:
-                say(self.stream, line.rstrip("\n"))
+                write_line(self.stream, line.rstrip("\n"))
         code = self._process.wait()
         shutil.rmtree(self._temporary, ignore_errors=True)
         with self._lock:
-            self._over = True  # the process id may be reused: send no more signals
+            self._has_ended = True  # the process id may be reused: send no more signals
         return code if code >= 0 else 128 - code  # a signal killed the supervisor too
 
     def stop(self) -> None:
@@ -68,5 +68,5 @@ class Container:
 
     def _signal(self, send: Callable[[int], None], number: int) -> None:
         with self._lock, suppress(ProcessLookupError):  # the process has ended
-            if not self._over:
+            if not self._has_ended:
                 send(number)

@@ -17,7 +17,7 @@ from pipeline.local.processes import child_environment
 __all__ = ["BatchJob", "Status", "now_ms"]
 
 Status = Literal["RUNNABLE", "RUNNING", "SUCCEEDED", "FAILED"]
-Say = Callable[[str, str], None]  # log stream, line
+WriteLine = Callable[[str, str], None]  # log stream, line
 
 _EXITED = "Essential container in task exited"
 _TIMED_OUT = "Job attempt duration exceeded timeout"
@@ -70,12 +70,12 @@ class BatchJob:
             for container in self._containers:
                 container.kill()
 
-    def run(self, endpoint_url: str, say: Say) -> None:
+    def run(self, endpoint_url: str, write_line: WriteLine) -> None:
         """Run attempts until one succeeds, the job is stopped, or no retry is allowed."""
         self.started_at = now_ms()
         self._set_status("RUNNING")
         for number in range(1, self.request.attempts + 1):
-            attempt = self._attempt(number, endpoint_url, say)
+            attempt = self._attempt(number, endpoint_url, write_line)
             self.attempts.append(attempt)
             if attempt.exit_code == 0 or self.stopped or not self.request.retries(attempt):
                 break
@@ -92,16 +92,16 @@ class BatchJob:
         self.status = status
         self._changed(self)
 
-    def _attempt(self, number: int, endpoint_url: str, say: Say) -> Attempt:
+    def _attempt(self, number: int, endpoint_url: str, write_line: WriteLine) -> Attempt:
         started = now_ms()
         main, *workers = self._start(number, endpoint_url) or (None,)
         if main is None:
             return self._make_attempt(started, self._stream(number, 0), None)
         timer = _start_timer(self.request.attempt_seconds, self.stop, _TIMED_OUT)
-        threads = [threading.Thread(target=container.wait, args=(say,), daemon=True) for container in workers]
+        threads = [threading.Thread(target=container.wait, args=(write_line,), daemon=True) for container in workers]
         for thread in threads:
             thread.start()
-        code = main.wait(say)
+        code = main.wait(write_line)
         _stop(workers, self._grace_seconds)
         for thread in threads:
             thread.join()

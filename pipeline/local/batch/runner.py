@@ -11,9 +11,9 @@ from pipeline.local.batch.job import BatchJob
 from pipeline.local.batch.queues import Queues
 from pipeline.local.batch.request import JobRequest
 
-__all__ = ["JobRunner", "Tell"]
+__all__ = ["JobRunner", "WriteLog"]
 
-Tell = Callable[[str, str, str], None]  # log group, log stream, line
+WriteLog = Callable[[str, str, str], None]  # log group, log stream, line
 
 
 class JobRunner:
@@ -22,14 +22,14 @@ class JobRunner:
     Args:
         endpoint_url: Endpoint that jobs call.
         logs: Folder for <job name>.log.
-        tell: Called with log group, log stream and each line.
+        write_log: Called with log group, log stream and each line.
         grace_seconds: Seconds between SIGTERM and SIGKILL when a job is stopped.
     """
 
-    def __init__(self, endpoint_url: str, logs: Path, *, tell: Tell, grace_seconds: float = 30.0) -> None:
+    def __init__(self, endpoint_url: str, logs: Path, *, write_log: WriteLog, grace_seconds: float = 30.0) -> None:
         self._endpoint_url = endpoint_url
         self._logs = logs
-        self._tell = tell
+        self._write_log = write_log
         self._grace_seconds = grace_seconds
         self._queues = Queues()
         self._jobs: dict[str, BatchJob] = {}
@@ -79,9 +79,9 @@ class JobRunner:
         lines = threading.Lock()  # several nodes write at once
         with (self._logs / f"{job.request.name}.log").open("a", buffering=1) as file:
 
-            def say(stream: str, line: str) -> None:
+            def write_line(stream: str, line: str) -> None:
                 with lines:
                     file.write(f"{line}\n")
-                    self._tell(job.request.log_group, stream, line)
+                    self._write_log(job.request.log_group, stream, line)
 
-            job.run(self._endpoint_url, say)
+            job.run(self._endpoint_url, write_line)

@@ -6,8 +6,8 @@ import uuid
 from collections.abc import Container
 from pathlib import Path
 
+from pipeline.local.atomic_files import sync_folder, write_atomically
 from pipeline.local.store.database import StorageError
-from pipeline.local.whole_files import sync_folder, write_whole
 
 __all__ = ["Bodies"]
 
@@ -32,7 +32,7 @@ class Bodies:
             if not path.parent.exists():
                 path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
                 sync_folder(self._folder)
-            write_whole(path, content, unfinished=unfinished)
+            write_atomically(path, content, unfinished=unfinished)
         except OSError as error:
             raise StorageError(f"{self._folder} cannot be written: {error.strerror}") from error
 

@@ -46,26 +46,26 @@ def install() -> None:
         apigateway_v1._invoke_lambda_proxy_v1,
     )
 
-    def import_whole(spec: Document, base_data: Document | None = None) -> str:
+    def import_with_responses(spec: Document, base_data: Document | None = None) -> str:
         api_id: str = import_api(spec, base_data)
         for kind, response in (spec.get("x-amazon-apigateway-gateway-responses") or {}).items():
             apigateway_v1._put_gateway_response(api_id, kind, response)
         return api_id
 
-    def create_whole(logical_id: str, properties: Document, stack: str) -> tuple[str, Document]:
+    def create_with_settings(logical_id: str, properties: Document, stack: str) -> tuple[str, Document]:
         media_types = [kind.replace("~1", "/") for kind in properties.get("BinaryMediaTypes") or []]
         api_id, attributes = create(logical_id, {**properties, "BinaryMediaTypes": media_types}, stack)
         apigateway_v1._rest_apis[api_id]["apiKeySource"] = properties.get("ApiKeySourceType") or "HEADER"
         return api_id, attributes
 
-    async def invoke_discreetly(*args: Any, **options: Any) -> Any:
+    async def invoke_without_details(*args: Any, **options: Any) -> Any:
         response = await invoke(*args, **options)
         if isinstance(response, tuple) and response[0] == _BAD_GATEWAY:
             return apigateway_v1._GatewayError("DEFAULT_5XX", "Internal server error")
         return response
 
     apigateway_v1._media_type_matches = lambda media_type, types: matches(media_type or _DEFAULT_MEDIA_TYPE, types)
-    apigateway_v1._import_rest_api = import_whole
-    apigateway_v1._invoke_lambda_proxy_v1 = invoke_discreetly
-    provisioners._apigw_rest_api_create = create_whole
-    provisioners._RESOURCE_HANDLERS["AWS::ApiGateway::RestApi"]["create"] = create_whole
+    apigateway_v1._import_rest_api = import_with_responses
+    apigateway_v1._invoke_lambda_proxy_v1 = invoke_without_details
+    provisioners._apigw_rest_api_create = create_with_settings
+    provisioners._RESOURCE_HANDLERS["AWS::ApiGateway::RestApi"]["create"] = create_with_settings

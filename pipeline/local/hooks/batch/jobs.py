@@ -52,7 +52,7 @@ def install(runner: JobRunner) -> None:
     """Run jobs with ``runner``, and register complete, valid job definitions."""
     register = batch._register_job_definition
 
-    def register_whole(document: Document) -> Response:
+    def register_job_definition(document: Document) -> Response:
         """Register a job definition with the fields that MiniStack drops; refuse what Batch refuses."""
         try:
             check_job_definition(document)
@@ -75,10 +75,10 @@ def install(runner: JobRunner) -> None:
         runner.stop(document["jobId"], document.get("reason") or "")
         return _json_response({})
 
-    batch._register_job_definition = register_whole
+    batch._register_job_definition = register_job_definition
     batch._DISPATCH.update(
         {
-            "/v1/registerjobdefinition": register_whole,
+            "/v1/registerjobdefinition": register_job_definition,
             "/v1/submitjob": submit_job,
             "/v1/terminatejob": stop_job,
             "/v1/canceljob": stop_job,

@@ -67,7 +67,7 @@ class Objects:
 
     def install(self) -> None:
         """Replace MiniStack's dictionaries and functions; import what an earlier version stored."""
-        read = self._read_earlier()
+        read = self._read_previous()
         for name in _BY_VERSION:
             stored = StoredDict(self._journal, "s3-" + name.removeprefix("_object_"))
             stored.update(getattr(s3, name)._data)
@@ -84,7 +84,7 @@ class Objects:
         s3._version_body = lambda bucket, bucket_name, key, v: self._content(bucket_name, key, v)
         s3._read_body = self._content
         self._journal.commit()
-        self._leave_earlier(read)
+        self._clear_previous(read)
 
     def sweep(self, before: float) -> None:
         """Delete contents older than ``before`` without a record on disk: a killed server left them."""
@@ -98,7 +98,7 @@ class Objects:
             used.update(file_name(account, bucket, decode(raw), decode(value)) for raw, value in database.items(store))
         self._bodies.sweep(used, before)
 
-    def _read_earlier(self) -> int:
+    def _read_previous(self) -> int:
         """Copy the contents of MiniStack's own files, and count them; MiniStack has read the records already."""
         names: set[str] = set()
         for (account, bucket), stored_bucket in s3._buckets._data.items():
@@ -118,7 +118,7 @@ class Objects:
                     names.add(name)
         return len(names)
 
-    def _leave_earlier(self, read: int) -> None:
+    def _clear_previous(self, read: int) -> None:
         """Delete MiniStack's own files; if it could not read all of them, move them aside."""
         files = [
             file for file in self._previous_folder.rglob("*") if file.is_file() and not file.name.endswith(_NO_CONTENT)

@@ -61,8 +61,8 @@ class _Queues(dict[Any, dict[str, Any]]):
                 self._written_marks[row] = marks
                 if self._on_disk.get(row) != marks:
                     changed.append((_MESSAGES, encode(row[1]), encode(message)))
-        gone = self._on_disk.keys() - self._written_marks.keys()
-        return [*changed, *((store, encode(key), None) for store, key in gone)]
+        deleted = self._on_disk.keys() - self._written_marks.keys()
+        return [*changed, *((store, encode(key), None) for store, key in deleted)]
 
     def saved(self) -> None:
         """Note that the changes returned last are in the database."""

@@ -18,9 +18,9 @@ from ministack.services import cloudformation
 from ministack.services.cloudformation import stacks
 
 from pipeline.contracts.errors import ConfigurationError
+from pipeline.local.atomic_files import write_atomically
 from pipeline.local.private_names import private_names
 from pipeline.local.store.database import StorageError
-from pipeline.local.whole_files import write_whole
 
 __all__ = ["PRIVATE_NAMES", "check_files", "flush", "install"]
 
@@ -116,7 +116,7 @@ def _save(service: str, data: Any) -> None:
         return
     path = Path(persistence.STATE_DIR) / f"{service}.json"
     try:
-        write_whole(path, content.encode())
+        write_atomically(path, content.encode())
     except OSError as error:
         _errors.append(error)
         return

@@ -6,10 +6,10 @@ import contextlib
 import os
 from pathlib import Path
 
-__all__ = ["sync_folder", "write_whole"]
+__all__ = ["sync_folder", "write_atomically"]
 
 
-def write_whole(path: Path, content: bytes, *, unfinished: Path | None = None) -> None:
+def write_atomically(path: Path, content: bytes, *, unfinished: Path | None = None) -> None:
     """Write a file, or replace it, and wait until it is on the disk; a reader never sees a partial file.
 
     Args:
