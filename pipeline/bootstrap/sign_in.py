@@ -38,9 +38,9 @@ def authorizer(environ: Mapping[str, str] = os.environ) -> Authorizer:
     )
     if settings.header != _ANY_HEADER:
         return Authorizer(callers.resolve, settings.gateway_key, header=settings.header)
-    from pipeline.registry.sign_in.recent import RecentAnswers
+    from pipeline.registry.sign_in.recent import CredentialCache
 
-    return Authorizer(RecentAnswers(callers.resolve).get, settings.gateway_key)
+    return Authorizer(CredentialCache(callers.resolve).get, settings.gateway_key)
 
 
 def callers_of_registry(keys: ApiKeys, tenants: Tenants, make_tokens: Callable[[], Tokens] | None) -> Callers:

@@ -151,14 +151,14 @@ class Aliases:
         """
         named = AliasRef(target.tenant, target.model, rollout.mode)
         stored = self._store.table.get(*named.key)
-        begun = rollout.model_dump(mode="json")
+        document = rollout.model_dump(mode="json")
         writes = RolloutWrites(
             UpdateRequest(
                 key=alias_key(target.tenant, target.model, LIVE),
-                values={"rollout": begun, "listing": "ROLLOUT", "listed_at": begun["started_at"]},
+                values={"rollout": document, "listing": "ROLLOUT", "listed_at": document["started_at"]},
                 only_if={name: live.get(name) for name in ALIAS_STATE},
             ),
-            summary_values={"rollout": begun},
+            summary_values={"rollout": document},
         )
         earlier = self._earlier_after_move(named, stored) or [live["version"]]  # a rollback to the live one ends it
         return self._write(target, named, stored, earlier, note, rollout=writes) is not None

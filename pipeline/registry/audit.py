@@ -64,7 +64,7 @@ class AuditedTable:
         self._entry: ContextVar[Item | None] = ContextVar("entry", default=None)
 
     @contextmanager
-    def beside(self, entry: Item) -> Iterator[None]:
+    def with_entry(self, entry: Item) -> Iterator[None]:
         """Write ``entry`` with the first change of the block."""
         token = self._entry.set(entry)
         try:
@@ -77,7 +77,7 @@ class AuditedTable:
         """Return whether an entry waits for a change to be written with."""
         return self._entry.get() is not None
 
-    def put_alone(self, item: Item) -> None:
+    def put_without_entry(self, item: Item) -> None:
         """Write an item without an entry."""
         self._table.put(item)
 
@@ -183,7 +183,7 @@ class AuditLog:
         self._table.put(self._make(action, resource, caller, outcome, reason))
 
     @contextmanager
-    def beside_change(self, action: str, resource: str, *, caller: tuple[str, str]) -> Iterator[None]:
+    def record_change(self, action: str, resource: str, *, caller: tuple[str, str]) -> Iterator[None]:
         """Run the block, and add an entry in the transaction of the first change that it writes.
 
         Therefore no change lacks its entry. If the block changes nothing in the AuditedTable, the entry is added at the
@@ -199,10 +199,10 @@ class AuditLog:
             yield
             self._table.put(entry)
             return
-        with self._table.beside(entry):
+        with self._table.with_entry(entry):
             yield
             if self._table.is_pending:
-                self._table.put_alone(entry)
+                self._table.put_without_entry(entry)
 
     def _make(self, action: str, resource: str, caller: tuple[str, str], outcome: Outcome, reason: str) -> Item:
         now = self._now().astimezone(UTC)

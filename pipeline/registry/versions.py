@@ -34,7 +34,7 @@ class Versions:
             NotFoundError: The tenant has no such version.
         """
         item = self._store.table.get(*version_key(tenant, model, version))
-        if item is None or self._is_over(item):
+        if item is None or self._is_expired(item):
             raise NotFoundError(f"model '{model}' has no version {version}")
         return item
 
@@ -73,7 +73,7 @@ class Versions:
     def list(self, tenant: str, model: str) -> list[VersionRecord]:
         """Return a model's records, oldest first; deleted ones have the status DELETED in their grace period."""
         items = self._store.table.query(*version_prefix(tenant, model))
-        return [parse_version(item) for item in items if not self._is_over(item)]
+        return [parse_version(item) for item in items if not self._is_expired(item)]
 
     def page(self, tenant: str, model: str, *, limit: int, after: str | None = None) -> Page[VersionRecord]:
         """Return a page of a model's records, oldest first; see ``list``.
@@ -90,7 +90,7 @@ class Versions:
             self._store.table.query(pk, prefix, limit=limit + 1, after=start),
             limit,
             position=lambda item: str(item["sk"]).removeprefix(prefix),
-            parse=lambda items: [parse_version(item) for item in items if not self._is_over(item)],
+            parse=lambda items: [parse_version(item) for item in items if not self._is_expired(item)],
         )
 
     def newest_ready(self, tenant: str, model: str, *, limit: int) -> Sequence[int]:
@@ -114,7 +114,7 @@ class Versions:
         if stored.bytes != artifact.bytes:
             raise IntegrityError(f"the artifact {artifact.sha256} has {stored.bytes} bytes, not {artifact.bytes}")
 
-    def _is_over(self, item: Item) -> bool:
+    def _is_expired(self, item: Item) -> bool:
         until = restorable_until(item)
         return until is not None and until <= self._store.now()
 

@@ -10,7 +10,7 @@ from typing import Protocol
 from pipeline.contracts.errors import UnauthenticatedError
 from pipeline.registry.api_keys import Principal
 from pipeline.registry.sign_in.callers import AuthenticatedCaller, is_token
-from pipeline.registry.sign_in.recent import RecentAnswers
+from pipeline.registry.sign_in.recent import CredentialCache
 from pipeline.serving.api.messages import Caller
 
 __all__ = ["Authenticator", "FixedKeys", "KeysOrTokens", "OpenAccess", "RegistryKeys"]
@@ -100,11 +100,11 @@ class RegistryKeys:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._find_owner = find_owner
-        self._answers = RecentAnswers(self._resolve, clock=clock)
+        self._cache = CredentialCache(self._resolve, clock=clock)
 
     def recall(self, key: str) -> Caller | None:
         """Return the cached caller of a credential; None if the credential is not cached or was refused."""
-        return self._answers.recall(key)
+        return self._cache.recall(key)
 
     def authenticate(self, key: str) -> Caller:
         """Return the caller.
@@ -115,7 +115,7 @@ class RegistryKeys:
         """
         if not key:
             raise UnauthenticatedError(_MISSING)
-        return self._answers.get(key)
+        return self._cache.get(key)
 
     def _resolve(self, credential: str) -> Caller:
         owner = self._find_owner(credential)

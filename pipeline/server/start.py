@@ -79,7 +79,7 @@ def start_server(
     scheme = "https" if config.tls else "http"
     address = f"[{config.host}]" if ":" in config.host else config.host
 
-    def say_ready(models: Sequence[str]) -> None:
+    def announce_ready(models: Sequence[str]) -> None:
         ready: dict[str, Any] = {
             "http": f"{scheme}://{address}:{http.getsockname()[1]}",
             "grpc": f"{address}:{grpc.getsockname()[1]}",
@@ -88,12 +88,12 @@ def start_server(
         announce(orjson.dumps(ready))
 
     if config.workers == 1:
-        run(say_ready)
+        run(announce_ready)
         return 0
     return run_workers(
         config.workers,
         lambda ready: run(lambda models: ready(orjson.dumps(models))),
-        on_ready=lambda line: say_ready(orjson.loads(line)),
+        on_ready=lambda line: announce_ready(orjson.loads(line)),
     )
 
 

@@ -15,9 +15,9 @@ from pipeline.serving.rollouts.alias_target import AliasTarget
 from pipeline.serving.rollouts.counters import RolloutCounters
 from pipeline.serving.rollouts.traffic import RolloutTraffic
 
-__all__ = ["MAX_KEPT_BYTES", "ModelCache"]
+__all__ = ["MAX_LOADED_BYTES", "ModelCache"]
 
-MAX_KEPT_BYTES = 256 << 20  # total size of loaded files; sessions take more memory; the function has 1,769 MB
+MAX_LOADED_BYTES = 256 << 20  # total size of loaded files; sessions take more memory; the function has 1,769 MB
 _UNHEALTHY_SECONDS = 30.0  # seconds until a damaged file is read again
 
 _Name = tuple[str, str, int]  # tenant, model, version
@@ -44,7 +44,7 @@ class ModelCache:
         alias_seconds: float,
         counters: RolloutCounters | None = None,
         max_models: int = 200,
-        max_bytes: int = MAX_KEPT_BYTES,
+        max_bytes: int = MAX_LOADED_BYTES,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._loader = loader
@@ -54,7 +54,7 @@ class ModelCache:
         self._max_bytes = max_bytes
         self._clock = clock
         self._aliased: dict[tuple[str, str, str], tuple[float, AliasTarget]] = {}  # -> time of the next read, target
-        self._kept: OrderedDict[_Name, LoadedModel] = OrderedDict()
+        self._cache: OrderedDict[_Name, LoadedModel] = OrderedDict()
         self._unhealthy: dict[_Name, tuple[float, str | None]] = {}  # -> time of the next attempt, error message
         self._lock = threading.Lock()
         self._loading = threading.Lock()  # load one file at a time, to limit the memory peak
@@ -127,16 +127,16 @@ class ModelCache:
 
     def _find(self, name: _Name) -> LoadedModel | None:
         with self._lock:
-            loaded = self._kept.get(name)
+            loaded = self._cache.get(name)
             if loaded is not None:
-                self._kept.move_to_end(name)
+                self._cache.move_to_end(name)
             return loaded
 
     def _evict(self, name: _Name, model: LoadedModel) -> None:
         with self._lock:
-            self._kept[name] = model
-            while len(self._kept) > 1 and self._are_too_many():
-                self._kept.popitem(last=False)
+            self._cache[name] = model
+            while len(self._cache) > 1 and self._is_full():
+                self._cache.popitem(last=False)
 
-    def _are_too_many(self) -> bool:
-        return len(self._kept) > self._max_models or sum(m.file_bytes for m in self._kept.values()) > self._max_bytes
+    def _is_full(self) -> bool:
+        return len(self._cache) > self._max_models or sum(m.file_bytes for m in self._cache.values()) > self._max_bytes

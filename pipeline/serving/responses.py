@@ -36,14 +36,14 @@ def format_predictions(outputs: Sequence[NDArray[Any]], signature: Signature) ->
     Classification: ``{"label", "probabilities"}``; ``label`` is a list for multi-label classification. Regression:
     ``{"value"}``, with ``quantiles`` by name if there are any; ``value`` is an object by target for several targets.
     """
-    first, *further = outputs
+    first, *remaining = outputs
     if signature.classes:
         classes, labels = signature.classes, first.tolist()
         if signature.is_multilabel:
             labels = [split_label(label, signature) for label in labels]
         return [
             {"label": label, "probabilities": dict(zip(classes, row))}  # noqa: B905 - strict would double the time
-            for label, row in zip(labels, further[0])  # noqa: B905 - the same
+            for label, row in zip(labels, remaining[0])  # noqa: B905 - the same
         ]
     if signature.targets:
         return [{"value": dict(zip(signature.targets, row))} for row in first]  # noqa: B905 - the same
@@ -51,7 +51,7 @@ def format_predictions(outputs: Sequence[NDArray[Any]], signature: Signature) ->
         names = signature.quantile_names
         return [
             {"value": value, "quantiles": dict(zip(names, row))}  # noqa: B905 - the same
-            for value, row in zip(first, further[0])  # noqa: B905 - the same
+            for value, row in zip(first, remaining[0])  # noqa: B905 - the same
         ]
     return [{"value": value} for value in first]
 

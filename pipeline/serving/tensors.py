@@ -35,8 +35,8 @@ class TensorDecoder:
     """Decodes the tensors of one model's requests; built once.
 
     Attributes:
-        learn_request: ``TensorForms.learn_request``.
-        learn_body: ``TensorForms.learn_body``.
+        make_request_reader: ``TensorForms.make_request_reader``.
+        make_body_reader: ``TensorForms.make_body_reader``.
     """
 
     def __init__(self, decoder: RequestDecoder) -> None:
@@ -45,8 +45,8 @@ class TensorDecoder:
         self._numeric = {name for name, elements in self._elements.items() if elements is ELEMENTS["numeric"]}
         self._images = {name: column.shape for name, column in decoder.by_name.items() if column.kind == "image"}
         self._forms = TensorForms(decoder, self._elements)
-        self.learn_request = self._forms.learn_request
-        self.learn_body = self._forms.learn_body
+        self.make_request_reader = self._forms.make_request_reader
+        self.make_body_reader = self._forms.make_body_reader
 
     def __call__(self, inputs: Any, binary_data: bytes | None = None, *, ignore_extra: bool = False) -> Feeds:
         """Decode tensors into the feeds of a session.

@@ -50,5 +50,5 @@ def logged_change(connection: Connection, tenant: str, command: str, resource: s
         resource: What the command changes, such as ``houses@3``.
     """
     by = caller_name(command)
-    with connection.audit.beside_change(command, resource, caller=(tenant, by)):
+    with connection.audit.record_change(command, resource, caller=(tenant, by)):
         yield by

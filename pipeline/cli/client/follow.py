@@ -32,7 +32,7 @@ __all__ = [
     "exit_code",
     "follow_run",
     "report_end",
-    "say_where",
+    "print_locations",
     "show_leaderboard",
     "show_warnings",
 ]
@@ -96,7 +96,7 @@ def report_end(run: Run, connection: Connection | None) -> None:
     if run.error is not None:
         message(f"{run.run} failed: {run.error.message} ({run.error.type})", style="red")
         if connection is not None:
-            say_where(run, connection)
+            print_locations(run, connection)
     elif run.status == "NEEDS_DECISION":
         message(f"version {run.version} waits for a decision: {run.reason}", style="yellow")
         if connection is not None:
@@ -229,7 +229,7 @@ def _selection(run: Run, connection: Connection) -> Selection | None:
         return None
 
 
-def say_where(run: Run, connection: Connection) -> None:
+def print_locations(run: Run, connection: Connection) -> None:
     """Print where the file, the report and the logs of a failed run are."""
     prefix = RunKeys(run.run).quarantine("")
     report = f"{prefix}report.json"

@@ -238,7 +238,7 @@ def _print_runs(listed: Listed, chosen: RunFilter, *, json: bool) -> None:
 
 def _show_run(run: Run, connection: Connection | None, *, json: bool) -> None:
     """Show a run; the leaderboard and files only with a connection, since the API returns only the record."""
-    from pipeline.cli.client.follow import say_where, show_leaderboard, show_warnings
+    from pipeline.cli.client.follow import print_locations, show_leaderboard, show_warnings
     from pipeline.cli.views.runs import error_text
     from pipeline.cli.views.tables import run_panel
 
@@ -252,7 +252,7 @@ def _show_run(run: Run, connection: Connection | None, *, json: bool) -> None:
     if text := error_text(run):
         show(text)
     if run.error and connection is not None:
-        say_where(run, connection)
+        print_locations(run, connection)
 
 
 def watch(ctx: typer.Context, run: RunArgument, tenant: TenantOption = None, json: JsonOption = False) -> None:

@@ -11,14 +11,14 @@ from typing import Generic, TypeVar
 
 from pipeline.contracts.errors import UnauthenticatedError
 
-__all__ = ["RecentAnswers"]
+__all__ = ["CredentialCache"]
 
 _T = TypeVar("_T")
 _MAX_CACHED = 10_000  # credentials; refused ones are cached too, so that repeating one does not reach the registry
-_MAX_AS_IT_IS = 128  # characters; a longer credential is cached by its SHA-256, since a header may have kilobytes
+_MAX_UNHASHED = 128  # characters; a longer credential is cached by its SHA-256, since a header may have kilobytes
 
 
-class RecentAnswers(Generic[_T]):
+class CredentialCache(Generic[_T]):
     """Caches the caller of each credential, or its refusal. Thread-safe.
 
     Args:
@@ -33,12 +33,12 @@ class RecentAnswers(Generic[_T]):
         self._find = find
         self._seconds = seconds
         self._clock = clock
-        self._answers: OrderedDict[str | bytes, tuple[float, _T | None, str]] = OrderedDict()
+        self._entries: OrderedDict[str | bytes, tuple[float, _T | None, str]] = OrderedDict()
         self._lock = threading.Lock()
 
     def recall(self, credential: str) -> _T | None:
         """Return the cached caller; None if none is cached or the credential was refused."""
-        until, value, _ = self._answers.get(_shorten(credential), (0.0, None, ""))
+        until, value, _ = self._entries.get(_shorten(credential), (0.0, None, ""))
         return value if self._clock() < until else None
 
     def get(self, credential: str) -> _T:
@@ -48,27 +48,27 @@ class RecentAnswers(Generic[_T]):
             UnauthenticatedError: The credential is refused, or its cached entry is a refusal.
         """
         key = _shorten(credential)
-        until, value, refusal = self._answers.get(key, (0.0, None, ""))
+        until, value, refusal = self._entries.get(key, (0.0, None, ""))
         if self._clock() >= until:
             try:
                 value, refusal = self._find(credential), ""
             except UnauthenticatedError as error:
                 value, refusal = None, error.message
-            self._keep(key, value, refusal)
+            self._store(key, value, refusal)
         if value is None:
             raise UnauthenticatedError(refusal)
         return value
 
-    def _keep(self, key: str | bytes, value: _T | None, refusal: str) -> None:
+    def _store(self, key: str | bytes, value: _T | None, refusal: str) -> None:
         with self._lock:
-            self._answers.pop(key, None)
-            self._answers[key] = self._clock() + self._seconds, value, refusal
-            while len(self._answers) > _MAX_CACHED:
-                self._answers.popitem(last=False)
+            self._entries.pop(key, None)
+            self._entries[key] = self._clock() + self._seconds, value, refusal
+            while len(self._entries) > _MAX_CACHED:
+                self._entries.popitem(last=False)
 
 
 def _shorten(credential: str) -> str | bytes:
     """Return the cache key of a credential."""
-    if len(credential) <= _MAX_AS_IT_IS:
+    if len(credential) <= _MAX_UNHASHED:
         return credential
     return hashlib.sha256(credential.encode(errors="surrogatepass")).digest()

@@ -189,13 +189,13 @@ class BatchingSession:
         rows = sum(request.rows for request in batch)
         started = self._clock()
         outputs = self._session.run(output_names, feeds)
-        self._learn((self._clock() - started) / rows, rows)
+        self._record_run((self._clock() - started) / rows, rows)
         start = 0
         for request in batch:
             request.outputs = [output[start : start + request.rows] for output in outputs]
             start += request.rows
 
-    def _learn(self, seconds_per_row: float, rows: int) -> None:
+    def _record_run(self, seconds_per_row: float, rows: int) -> None:
         self._batch_seconds = _average(self._batch_seconds, seconds_per_row)
         if self._batch_seconds * _MIN_GAIN > self._single_seconds:
             self._runs_until_probe = _PROBE_RUNS

@@ -85,7 +85,7 @@ class Dispatcher:
         if self._until_measured == 0:
             self._until_measured = _MEASURED_EVERY
             result, seconds = measure_cost(call)
-            self.learn(key, seconds)
+            self.record_cost(key, seconds)
         else:
             self._until_measured -= 1
             started = self._clock()
@@ -102,10 +102,10 @@ class Dispatcher:
             if seconds >= MAX_INLINE_SECONDS:
                 self._seconds[key] = seconds  # slow twice in a row: requests of this key have become slow
             self._suspects.discard(key)
-        self.learn(key, seconds)
+        self.record_cost(key, seconds)
         return result
 
-    def learn(self, key: str, seconds: float) -> None:
+    def record_cost(self, key: str, seconds: float) -> None:
         """Add the cost of a successful request, from ``measure_cost``, to the moving average. Thread-safe."""
         old = self._seconds.get(key)
         if old is None:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from pipeline.serving.api.messages import HttpRequest
 
-__all__ = ["HEAD_END", "KnownHeads", "RequestHead"]
+__all__ = ["HEAD_END", "HeadCache", "RequestHead"]
 
 HEAD_END = b"\r\n\r\n"
 _MAX_HEADS = 4_096
@@ -32,7 +32,7 @@ class RequestHead(NamedTuple):
     body_bytes: int
 
 
-class KnownHeads:
+class HeadCache:
     """Parsed heads by their bytes. Used in the thread of the event loop.
 
     Only heads of requests that arrived in one piece and that the parser accepted are remembered, so that equal bytes

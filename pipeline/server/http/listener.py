@@ -6,7 +6,7 @@ import asyncio
 import socket
 import ssl
 
-from pipeline.server.http.heads import KnownHeads
+from pipeline.server.http.heads import HeadCache
 from pipeline.server.http.protocol import HandleRequest, HttpConnection
 from pipeline.server.limits import ServerLimits
 
@@ -35,7 +35,7 @@ class HttpListener:
     async def start(self, bound: socket.socket, tls: ssl.SSLContext | None = None) -> None:
         """Start accepting connections on a bound socket."""
         loop = asyncio.get_running_loop()
-        heads = KnownHeads()
+        heads = HeadCache()
         self._server = await loop.create_server(
             lambda: HttpConnection(self._handle, self._limits, self._connections, loop.time, heads),
             sock=bound,

@@ -16,7 +16,7 @@ from urllib.parse import parse_qsl, unquote
 
 import httptools
 
-from pipeline.server.http.heads import HEAD_END, KnownHeads
+from pipeline.server.http.heads import HEAD_END, HeadCache
 from pipeline.server.http.responses import CONTINUE, error_response, write_response
 from pipeline.server.limits import ServerLimits
 from pipeline.serving.api.messages import HttpRequest, HttpResponse
@@ -74,7 +74,7 @@ class HttpConnection(asyncio.Protocol):
         limits: ServerLimits,
         connections: MutableSet[HttpConnection],
         clock: Callable[[], float],
-        heads: KnownHeads,
+        heads: HeadCache,
     ) -> None:
         self._handle_request = handle
         self._limits = limits

@@ -14,7 +14,7 @@ from pipeline.contracts.errors import InvalidRequestError
 from pipeline.contracts.signature import Column, Signature
 from pipeline.serving.cells.errors import json_type
 from pipeline.serving.formats.binary_tensors import attach_binary_data
-from pipeline.serving.formats.known_tensors import learn_numbers
+from pipeline.serving.formats.known_tensors import make_number_reader
 from pipeline.serving.formats.tensor_forms import ReadKnown
 from pipeline.serving.loaded_model import InferenceSession, LoadedModel
 from pipeline.serving.names import display_name
@@ -148,16 +148,16 @@ class _TensorDecoder:
             raise InvalidRequestError(f"inputs lack {', '.join(map(display_name, missing))}")
         return feeds
 
-    def learn_request(self, header: bytes, inputs: Any) -> ReadKnown | None:
+    def make_request_reader(self, header: bytes, inputs: Any) -> ReadKnown | None:
         """Return a function that reads further requests with the same header; None if not all tensors are numbers.
 
         Args:
             header: JSON header of a request that was read.
             inputs: ``inputs`` of the header.
         """
-        return learn_numbers(header, inputs, {name: spec.dtype for name, spec in self._specs.items()})
+        return make_number_reader(header, inputs, {name: spec.dtype for name, spec in self._specs.items()})
 
-    def learn_body(self, body: bytes, inputs: Any) -> None:
+    def make_body_reader(self, body: bytes, inputs: Any) -> None:
         """Return None: no JSON body is remembered."""
 
     def _raise_unknown(self, name: str) -> NoReturn:

@@ -26,10 +26,10 @@ class MissingMarkers:
             self.texts_of_numbers = MISSING | NUMBER_MISSING
         else:
             self.texts = self.texts_of_numbers = frozenset({"", *signature.missing})
-        self.numbers = frozenset(_numbers_among(self.texts))
+        self.numbers = frozenset(_parse_numbers(self.texts))
 
 
-def _numbers_among(texts: Iterable[str]) -> Iterable[float]:
+def _parse_numbers(texts: Iterable[str]) -> Iterable[float]:
     for text in texts:
         try:
             number = float(text)

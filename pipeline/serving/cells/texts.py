@@ -14,7 +14,7 @@ __all__ = ["read_codes", "read_texts"]
 # Up to this bound a double represents every integer. JSON numbers with a fraction or over 64 bits become doubles.
 _MAX_EXACT_INTEGER = 2**53
 _TRUTH_WORDS = frozenset({"True", "TRUE", "False", "FALSE"})
-_WHOLE = re.compile(r"([+-]?[0-9]+)\.0*")
+_INTEGER = re.compile(r"([+-]?[0-9]+)\.0*")
 
 
 def read_texts(cells: Sequence[Any], missing: Set[str]) -> Sequence[str]:
@@ -65,7 +65,7 @@ def _format_double(cell: float) -> str:
 
 
 def _normalize_code(text: str) -> str:
-    match = _WHOLE.fullmatch(text)
+    match = _INTEGER.fullmatch(text)
     if match:
         return match[1]
     return text.lower() if text in _TRUTH_WORDS else text

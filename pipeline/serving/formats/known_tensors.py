@@ -12,12 +12,12 @@ from pipeline.serving.formats.binary_tensors import BINARY_DATATYPES
 from pipeline.serving.formats.tensor_forms import ReadKnown
 from pipeline.serving.request_decoder import Feeds
 
-__all__ = ["learn_numbers"]
+__all__ = ["make_number_reader"]
 
 _CONVERTED = frozenset({"BOOL", "BF16"})  # their binary form must be converted to an array
 
 
-def learn_numbers(header: bytes, inputs: Any, dtypes: Mapping[str, np.dtype[Any]]) -> ReadKnown | None:
+def make_number_reader(header: bytes, inputs: Any, dtypes: Mapping[str, np.dtype[Any]]) -> ReadKnown | None:
     """Return a function that reads further requests with the same header as views of their data.
 
     Args:

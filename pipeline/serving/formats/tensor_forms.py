@@ -159,7 +159,7 @@ class TensorForms:
         table = self._find_table(inputs)
         return None if table is None else self._view_table(table, data)
 
-    def learn_request(self, header: bytes, inputs: Any) -> ReadKnown | None:
+    def make_request_reader(self, header: bytes, inputs: Any) -> ReadKnown | None:
         """Return a function that reads further requests with a similar header; None if there is no fast path for it.
 
         Args:
@@ -177,7 +177,7 @@ class TensorForms:
         except (KeyError, TypeError, ValueError):
             return None
 
-    def learn_body(self, body: bytes, inputs: Any) -> ReadBody | None:
+    def make_body_reader(self, body: bytes, inputs: Any) -> ReadBody | None:
         """Return a function that reads JSON bodies that differ only in elements; None if this body is not one row.
 
         Args:

@@ -80,11 +80,11 @@ class RolloutTraffic:
         rollout, position = target.rollout, reference.position
         if rollout is None or position is None:
             return live
-        is_in_share = 100 * position(rollout.id) < rollout.percent
-        if not is_in_share and rollout.mode == "shadow":
+        is_selected = 100 * position(rollout.id) < rollout.percent
+        if not is_selected and rollout.mode == "shadow":
             return live
         name = (tenant, model, rollout.id)
-        if not is_in_share:
+        if not is_selected:
             return _observe(live, _Observer(self, name, "live", None))
         try:
             new = self._load(tenant, model, rollout.version)

@@ -78,7 +78,7 @@ def audited(audit: AuditLog, caller: Caller, call: RegistryCall) -> Iterator[Non
     who = (caller.tenant, caller.principal)
     require(audit, caller, call)
     try:
-        with audit.beside_change(call.action, call.resource, caller=who):
+        with audit.record_change(call.action, call.resource, caller=who):
             yield
     except (ForbiddenError, HiddenModelError) as error:  # raised by the block
         audit.add(call.action, call.resource, caller=who, outcome="denied", reason=type(error).__name__)

@@ -12,9 +12,9 @@ from pipeline.serving.credentials import find_credential
 if TYPE_CHECKING:
     from pipeline.registry.sign_in.callers import AuthenticatedCaller
 
-__all__ = ["MAX_ANSWER_BYTES", "Authorizer"]
+__all__ = ["MAX_DECISION_BYTES", "Authorizer"]
 
-MAX_ANSWER_BYTES = 8_000  # API Gateway's limit for an authorizer's response is 8 KB
+MAX_DECISION_BYTES = 8_000  # API Gateway's limit for an authorizer's response is 8 KB
 
 
 class Authorizer:
@@ -68,7 +68,7 @@ class Authorizer:
         }
         if gateway_key := caller.gateway_key or self._gateway_key:
             response["usageIdentifierKey"] = gateway_key
-        if shared := _join_shared(caller.shared, MAX_ANSWER_BYTES - len(json.dumps(response))):
+        if shared := _join_shared(caller.shared, MAX_DECISION_BYTES - len(json.dumps(response))):
             response["context"]["shared"] = shared
         return response
 

@@ -144,11 +144,11 @@ def test_a_change_and_its_audit_entry_are_one_transaction() -> None:
     table = AuditedTable(stored)
     log, keys = AuditLog(table), ApiKeys(table)
     tenants = TenantAdministration(table, FakeGatewayKeys())
-    with log.beside_change("tenants create", "acme", caller=("acme", "anna")):
+    with log.record_change("tenants create", "acme", caller=("acme", "anna")):
         tenants.create("acme")
-    with log.beside_change("keys create", "ci predictor", caller=("acme", "anna")):
+    with log.record_change("keys create", "ci predictor", caller=("acme", "anna")):
         keys.create("acme")
-    with log.beside_change("promote", "adult@3", caller=("acme", "anna")):
+    with log.record_change("promote", "adult@3", caller=("acme", "anna")):
         pass  # nothing to change: it was there already
     assert [entry.action for entry in log.list(tenant="acme")] == ["promote", "keys create", "tenants create"]
 
@@ -156,7 +156,7 @@ def test_a_change_and_its_audit_entry_are_one_transaction() -> None:
 def test_a_change_that_cannot_be_logged_is_not_made() -> None:
     table = _Failing()
     audited = AuditedTable(table)
-    with pytest.raises(TransientError), AuditLog(audited).beside_change("keys create", "ci", caller=("acme", "anna")):
+    with pytest.raises(TransientError), AuditLog(audited).record_change("keys create", "ci", caller=("acme", "anna")):
         ApiKeys(audited).create("acme")
     assert ApiKeys(table).list() == []
     assert AuditLog(table).list(tenant="acme") == []
@@ -165,7 +165,7 @@ def test_a_change_that_cannot_be_logged_is_not_made() -> None:
 def test_a_call_that_fails_before_a_change_has_no_audit_entry() -> None:
     table = AuditedTable(FakeTable())
     log, tenants = AuditLog(table), TenantAdministration(table, FakeGatewayKeys())
-    with pytest.raises(NotFoundError), log.beside_change("tenants suspend", "acme", caller=("acme", "anna")):
+    with pytest.raises(NotFoundError), log.record_change("tenants suspend", "acme", caller=("acme", "anna")):
         tenants.suspend("acme")
     assert log.list(tenant="acme") == []
     ApiKeys(table).create("acme")  # a later change takes no entry along

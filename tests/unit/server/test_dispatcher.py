@@ -26,28 +26,28 @@ def test_a_path_that_was_never_called_runs_in_a_thread() -> None:
 
 def test_cheap_requests_run_in_the_event_loop_unless_they_are_large() -> None:
     dispatcher = _dispatcher()
-    dispatcher.learn("/infer", 0.0001)
+    dispatcher.record_cost("/infer", 0.0001)
     assert dispatcher.is_fast("/infer", 10)
     assert not dispatcher.is_fast("/infer", MAX_INLINE_BYTES + 1)
-    dispatcher.learn("/slow", 0.01)
+    dispatcher.record_cost("/slow", 0.01)
     assert not dispatcher.is_fast("/slow", 10)
 
 
 def test_a_single_slow_request_does_not_move_a_path_to_threads() -> None:
     dispatcher = _dispatcher()
     for _ in range(3):
-        dispatcher.learn("/infer", 0.0001)
-    dispatcher.learn("/infer", 0.5)
+        dispatcher.record_cost("/infer", 0.0001)
+    dispatcher.record_cost("/infer", 0.5)
     assert dispatcher.is_fast("/infer", 10)
     for _ in range(40):
-        dispatcher.learn("/infer", 0.5)
+        dispatcher.record_cost("/infer", 0.5)
     assert not dispatcher.is_fast("/infer", 10)
 
 
 def _fast_dispatcher() -> Dispatcher:
     """Return a dispatcher that has seen fast requests, and whose next one in the event loop is not measured."""
     dispatcher = _dispatcher()
-    dispatcher.learn("/infer", 0.0001)
+    dispatcher.record_cost("/infer", 0.0001)
     dispatcher.run_here("/infer", lambda: None)
     assert dispatcher.is_fast("/infer", 10)
     return dispatcher
@@ -84,7 +84,7 @@ def test_a_path_returns_to_the_event_loop_after_a_fast_request_in_a_thread() -> 
 def test_the_number_of_remembered_paths_is_bounded() -> None:
     dispatcher = _dispatcher()
     for number in range(10_000):
-        dispatcher.learn(f"/{number}", 0.0001)
+        dispatcher.record_cost(f"/{number}", 0.0001)
     assert dispatcher.is_fast("/9999", 10)
     assert not any(dispatcher.is_fast(f"/{number}", 10) for number in range(5_000))
 

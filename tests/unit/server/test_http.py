@@ -14,7 +14,7 @@ import pytest
 
 from pipeline.server.authentication import FixedKeys
 from pipeline.server.execution.dispatcher import MAX_INLINE_BYTES
-from pipeline.server.http.heads import KnownHeads
+from pipeline.server.http.heads import HeadCache
 from pipeline.server.limits import ServerLimits
 from pipeline.server.models.model_files import LOCAL_TENANT
 from pipeline.serving.api.messages import HttpRequest
@@ -332,7 +332,7 @@ def test_a_declined_upgrade_closes_the_connection_each_time(server: RunningServe
     ids=["chunks", "padded length", "more bytes", "two requests", "long"],
 )
 def test_heads_of_unusual_requests_are_not_remembered(sent: bytes) -> None:
-    heads = KnownHeads()
+    heads = HeadCache()
     method, _, _ = sent.partition(b" ")
     lines = sent.partition(b"\r\n\r\n")[0].decode().split("\r\n")[1:]
     headers = dict(line.split(": ", 1) for line in lines)
@@ -341,7 +341,7 @@ def test_heads_of_unusual_requests_are_not_remembered(sent: bytes) -> None:
 
 
 def test_remembered_heads_are_bounded() -> None:
-    heads = KnownHeads()
+    heads = HeadCache()
     for number in range(10_000):
         head = b"GET /%d HTTP/1.1\r\n\r\n" % number
         heads.remember(head, HttpRequest("GET", f"/{number}"))

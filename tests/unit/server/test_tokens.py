@@ -12,7 +12,7 @@ import pytest
 from pipeline.bootstrap import callers_of_registry, token_verifier
 from pipeline.registry.api_keys import ApiKeys
 from pipeline.registry.sign_in.issuer import TokenIssuer
-from pipeline.registry.sign_in.recent import RecentAnswers
+from pipeline.registry.sign_in.recent import CredentialCache
 from pipeline.registry.tenants import TenantAdministration
 from pipeline.server.authentication import FixedKeys, KeysOrTokens, RegistryKeys
 from pipeline.server.grpc.messages import find_service, message_class
@@ -120,7 +120,7 @@ def test_long_credentials_are_distinguished_and_not_stored_in_full() -> None:
         lookups.append(credential[-3:])
         return lookups[-1]
 
-    answers = RecentAnswers(find)
+    answers = CredentialCache(find)
     tracemalloc.start()
     for _ in range(2):
         for number in range(100):

@@ -21,7 +21,7 @@ from pipeline.serving.api.model_source import ModelReference
 from pipeline.serving.api.prediction_api import PredictionApi
 from pipeline.serving.api.protocols.infer import infer_document
 from pipeline.serving.loaded_model import InferenceSession
-from pipeline.serving.model_cache import MAX_KEPT_BYTES, ModelCache
+from pipeline.serving.model_cache import MAX_LOADED_BYTES, ModelCache
 from pipeline.serving.model_loader import ModelLoader, make_session_factory
 from tests.fakes.objects import FakeObjectStore
 from tests.fakes.table import FakeTable
@@ -46,7 +46,7 @@ class World:
     now: float = 100.0
     sessions: int = 0
 
-    def store(self, *, max_models: int = 8, max_bytes: int = MAX_KEPT_BYTES) -> ModelCache:
+    def store(self, *, max_models: int = 8, max_bytes: int = MAX_LOADED_BYTES) -> ModelCache:
         loader = ModelLoader(self.table, self.artifacts, self._session)
         return ModelCache(loader, alias_seconds=5, max_models=max_models, max_bytes=max_bytes, clock=lambda: self.now)
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pipeline.serving.formats.known_tensors import learn_numbers
+from pipeline.serving.formats.known_tensors import make_number_reader
 
 DTYPES = {"x": np.dtype("<f4"), "n": np.dtype("<i8"), "empty": np.dtype("u1")}
 X, N = np.arange(6, dtype=np.float32).reshape(3, 2), np.array([7], np.int64)
@@ -25,7 +25,7 @@ def changed(position: int, **fields: Any) -> list[dict[str, Any]]:
 
 
 def test_arrays_read_with_a_known_header_equal_the_data() -> None:
-    read = learn_numbers(HEADER, INPUTS, DTYPES)
+    read = make_number_reader(HEADER, INPUTS, DTYPES)
     assert read is not None
     for factor in (1, -3):
         feeds = read(HEADER, (N * factor).tobytes() + (X * factor).tobytes())
@@ -36,7 +36,7 @@ def test_arrays_read_with_a_known_header_equal_the_data() -> None:
 
 
 def test_data_with_another_header_or_size_is_not_read() -> None:
-    read = learn_numbers(HEADER, INPUTS, DTYPES)
+    read = make_number_reader(HEADER, INPUTS, DTYPES)
     assert read is not None
     data = N.tobytes() + X.tobytes()
     assert read(HEADER + b" ", data) is None
@@ -61,9 +61,9 @@ def test_data_with_another_header_or_size_is_not_read() -> None:
     ],
 )
 def test_inputs_that_are_not_plain_views_are_not_learned(inputs: Any) -> None:
-    assert learn_numbers(HEADER, inputs, DTYPES) is None
+    assert make_number_reader(HEADER, inputs, DTYPES) is None
 
 
 def test_bfloat16_is_not_read_as_uint16() -> None:
     inputs = [{"name": "x", "datatype": "BF16", "shape": [1], "parameters": {"binary_data_size": 2}}]
-    assert learn_numbers(b"", inputs, {"x": np.dtype("<u2")}) is None
+    assert make_number_reader(b"", inputs, {"x": np.dtype("<u2")}) is None

@@ -13,7 +13,7 @@ from pipeline.contracts.ports import Item
 from pipeline.registry.api_keys import MAX_MODELS, ApiKeys
 from pipeline.registry.sign_in.callers import Callers
 from pipeline.registry.tenants import MAX_SHARED, TenantAdministration
-from pipeline.use_cases.management.authorizer import MAX_ANSWER_BYTES, Authorizer
+from pipeline.use_cases.management.authorizer import MAX_DECISION_BYTES, Authorizer
 from tests.fakes.gateway_keys import FakeGatewayKeys
 from tests.fakes.table import FakeTable
 from tests.helpers.function_files import event
@@ -138,7 +138,7 @@ def test_shared_models_are_in_the_context_and_fit_into_the_response(
     decision = authorizer(keys, tenants, None)(asking({"x-api-key": keys.create("acme", "ci")}))
     shared = decision["context"]["shared"].split(",")
     assert shared == [f"{'d' * 32}/{'m' * 30}{number:02}=predict+read" for number in range(MAX_SHARED)]
-    assert len(json.dumps(decision)) <= MAX_ANSWER_BYTES < 8 << 10
+    assert len(json.dumps(decision)) <= MAX_DECISION_BYTES < 8 << 10
 
 
 def test_the_response_has_only_as_many_of_300_grants_as_fit(
@@ -152,7 +152,7 @@ def test_the_response_has_only_as_many_of_300_grants_as_fit(
     table.update("ACCOUNT#acme", "ACCOUNT", {"shared": shared})
     decision = authorizer(keys, tenants, None)(asking({"x-api-key": keys.create("acme", "ö" * 200)}))
     fitting = decision["context"]["shared"].split(",")
-    assert len(json.dumps(decision)) <= MAX_ANSWER_BYTES
+    assert len(json.dumps(decision)) <= MAX_DECISION_BYTES
     assert MAX_SHARED < len(fitting) < 300
     assert fitting == [f"{model}=predict+read" for model in sorted(shared)][: len(fitting)]
 
@@ -167,7 +167,7 @@ def test_a_key_for_the_maximum_of_models_fits_and_has_no_shared_models(
     decision = authorizer(keys, tenants, None)(asking({"x-api-key": keys.create("acme", models=models)}))
     assert decision["context"]["models"].split(",") == models
     assert "shared" not in decision["context"]  # such a key reaches no shared model
-    assert len(json.dumps(decision)) <= MAX_ANSWER_BYTES
+    assert len(json.dumps(decision)) <= MAX_DECISION_BYTES
     with pytest.raises(InputError, match="100 models, not 101"):
         keys.create("acme", models=[*models, "one-more"])
     with pytest.raises(InputError, match="200 characters"):

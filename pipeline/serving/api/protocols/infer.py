@@ -18,7 +18,7 @@ from pipeline.serving.api.protocols.open_inference import (
     infer_binary,
     infer_json,
     infer_tensors,
-    learn_body,
+    remember_body,
 )
 from pipeline.serving.api.protocols.query import ignores_extra
 from pipeline.serving.cells.errors import json_type
@@ -65,7 +65,7 @@ def infer(model: LoadedModel, request: HttpRequest) -> HttpResponse:
         model, document, ignore_extra=ignore_extra, may_use_binary=may_use_binary, as_csv=request.prefers_csv
     )
     if "inputs" in document:
-        learn_body(model, request.body, document)
+        remember_body(model, request.body, document)
     return response
 
 
@@ -156,10 +156,10 @@ def _predict(model: LoadedModel, feeds: Feeds, *, as_csv: bool) -> HttpResponse:
 
 
 def _only_column(model: LoadedModel, *kinds: ColumnKind) -> str:
-    (column, *further_columns) = model.signature.columns
-    if further_columns or column.kind not in kinds:
+    (column, *other_columns) = model.signature.columns
+    if other_columns or column.kind not in kinds:
         raise UnsupportedMediaTypeError(
-            f"content-type: a model that reads one {kinds[0]} is expected, this one has {len(further_columns) + 1} "
+            f"content-type: a model that reads one {kinds[0]} is expected, this one has {len(other_columns) + 1} "
             f"columns, the first of kind {column.kind}"
         )
     return column.name

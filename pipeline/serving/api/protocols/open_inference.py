@@ -18,7 +18,7 @@ from pipeline.serving.loaded_model import LoadedModel
 from pipeline.serving.request_decoder import Feeds
 from pipeline.serving.responses import to_json
 
-__all__ = ["HEADER_LENGTH", "infer_binary", "infer_json", "infer_tensors", "learn_body"]
+__all__ = ["HEADER_LENGTH", "infer_binary", "infer_json", "infer_tensors", "remember_body"]
 
 HEADER_LENGTH = "inference-header-content-length"
 _MAX_KNOWN, _MAX_KNOWN_BYTES = 16, 16 << 10  # number of headers that a model remembers, and size of each
@@ -78,7 +78,7 @@ def infer_json(model: LoadedModel, body: bytes, *, may_use_binary: bool = True) 
     return None
 
 
-def learn_body(model: LoadedModel, body: bytes, document: Mapping[str, Any]) -> None:
+def remember_body(model: LoadedModel, body: bytes, document: Mapping[str, Any]) -> None:
     """Remember a valid body with one row of tensors, so that bodies with other elements are read faster.
 
     Args:
@@ -88,9 +88,9 @@ def learn_body(model: LoadedModel, body: bytes, document: Mapping[str, Any]) -> 
     """
     if len(model.known_bodies) >= _MAX_KNOWN_BODIES or len(body) > _MAX_KNOWN_BYTES or "id" in document:
         return
-    learned = model.decode_tensors.learn_body(body, document["inputs"])
-    if learned is not None:
-        model.known_bodies.append((_read_call(model, document), learned))
+    reader = model.decode_tensors.make_body_reader(body, document["inputs"])
+    if reader is not None:
+        model.known_bodies.append((_read_call(model, document), reader))
 
 
 def infer_binary(
@@ -121,9 +121,9 @@ def infer_binary(
     response = infer_tensors(model, document, data, ignore_extra=ignore_extra, may_use_binary=may_use_binary)
     is_repeated = "id" not in document  # ids differ between requests, so such a header is not worth remembering
     if is_repeated and len(header) <= _MAX_KNOWN_BYTES and len(model.known_requests) < _MAX_KNOWN:
-        learned = model.decode_tensors.learn_request(header, document["inputs"])
-        if learned is not None:
-            model.known_requests.append((_read_call(model, document), learned))
+        reader = model.decode_tensors.make_request_reader(header, document["inputs"])
+        if reader is not None:
+            model.known_requests.append((_read_call(model, document), reader))
     return response
 
 

@@ -73,8 +73,8 @@ def _matrix_name(names: dict[str, Any], decoder: RequestDecoder) -> str | None:
 
 
 def _decode_unnamed(rows: list[Any], decoder: RequestDecoder, field: str) -> Feeds:
-    (name, *further_names) = decoder.by_name
-    if not further_names and not (decoder.takes_matrix and all(type(row) is list for row in rows)):
+    (name, *other_names) = decoder.by_name
+    if not other_names and not (decoder.takes_matrix and all(type(row) is list for row in rows)):
         return decode_columns({name: rows}, decoder, field=field)
     if not decoder.takes_matrix:
         raise InvalidRequestError(
