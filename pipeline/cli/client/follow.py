@@ -31,8 +31,8 @@ __all__ = [
     "RunReader",
     "exit_code",
     "follow_run",
-    "report_end",
     "print_locations",
+    "report_end",
     "show_leaderboard",
     "show_warnings",
 ]

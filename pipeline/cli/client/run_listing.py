@@ -36,12 +36,12 @@ class RunFilter:
     status: str | None = None
     since: datetime | None = None
 
-    def takes(self, run: Run) -> bool:
+    def matches(self, run: Run) -> bool:
         """Return whether the filter matches a run."""
         return self.status in (None, run.status)
 
     @property
-    def takes_rejected(self) -> bool:
+    def matches_rejected(self) -> bool:
         """Return whether the filter matches rejected uploads, which belong to no model."""
         return self.model is None and self.status in (None, "REJECTED")
 
@@ -74,11 +74,11 @@ def choose_newest(runs: Iterable[Run], uploads: Iterable[RejectedUpload], chosen
     from pipeline.cli.views.rejected_uploads import merge_newest
 
     since = chosen.since or datetime.min.replace(tzinfo=UTC)
-    taken = filter(chosen.takes, takewhile(lambda run: run.started_at >= since, runs))
+    matching = filter(chosen.matches, takewhile(lambda run: run.started_at >= since, runs))
     rejected = takewhile(lambda upload: upload.at >= since, uploads)
     return merge_newest(
-        [] if chosen.status == "REJECTED" else list(islice(taken, limit)),
-        list(islice(rejected, limit)) if chosen.takes_rejected else [],
+        [] if chosen.status == "REJECTED" else list(islice(matching, limit)),
+        list(islice(rejected, limit)) if chosen.matches_rejected else [],
         limit,
     )
 

@@ -204,7 +204,7 @@ class Session:
             )
         return self.world.connect(self.choice, status)
 
-    def given_api(self) -> tuple[str, str] | None:
+    def chosen_api(self) -> tuple[str, str] | None:
         """Return the API's address and key from the options; None without an address or with ``--stack``.
 
         Raises:
@@ -222,7 +222,7 @@ class Session:
         Raises:
             UnauthenticatedError: There is no API key.
         """
-        if (address := self.given_api()) is None:
+        if (address := self.chosen_api()) is None:
             return None
         from pipeline.cli.client.key_api import KeyApi
 

@@ -162,10 +162,10 @@ def predict(
     predicted = predict_rows(
         find_source(source), session_of(ctx), model=model, tenant=tenant, limit=rows, ignore_extra=ignore_extra
     )
-    _print_answers(predicted, output, json=json)
+    _print_predictions(predicted, output, json=json)
 
 
-def _print_answers(predicted: PredictedRows, output: Path | None, *, json: bool) -> None:
+def _print_predictions(predicted: PredictedRows, output: Path | None, *, json: bool) -> None:
     """Print predictions: a table on a terminal, csv in a pipe; with ``output``, write them to that file instead."""
     from pipeline.cli.prediction.output_files import print_csv, write_predictions
     from pipeline.cli.prediction.predictions_table import predictions_table, score_text

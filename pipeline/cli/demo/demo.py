@@ -23,7 +23,7 @@ from pipeline.cli.client.follow import exit_code, follow_run, report_end
 from pipeline.cli.demo.data import TARGET, Data, image, prepare
 from pipeline.cli.input.rows import find_source
 from pipeline.cli.prediction.predict import predict_rows
-from pipeline.cli.prediction.predictions_table import is_right, prediction_text, predictions_table
+from pipeline.cli.prediction.predictions_table import is_correct, prediction_text, predictions_table
 from pipeline.cli.terminal.console import err, show
 from pipeline.cli.terminal.exit_codes import ExitCode, message
 from pipeline.cli.upload.upload import DropOptions, drop_file
@@ -61,7 +61,7 @@ def run_demo(session: Session) -> None:
     Raises typer.Exit with the code of the first run that did not succeed.
     """
     if session.choice.stack is None:
-        _say("The embedded cloud")
+        _print_headline("The embedded cloud")
         session.world.control.up(
             home=session.choice.home,
             bind="127.0.0.1",
@@ -73,7 +73,7 @@ def run_demo(session: Session) -> None:
     began = time.monotonic()
     for act in _acts(data):
         _play(act, data, session, connection)
-    _say("Done")
+    _print_headline("Done")
     message(f"Trained and deployed two models in {time.monotonic() - began:.0f} s. The stack keeps running. Next:")
     steps = [(f"modeldrop {command}", purpose) for command, purpose in _NEXT]
     if activation := _activation():
@@ -109,7 +109,7 @@ def _acts(data: Data) -> tuple[_Act, ...]:
 
 
 def _play(act: _Act, data: Data, session: Session, connection: Connection) -> None:
-    _say(act.headline)
+    _print_headline(act.headline)
     message(act.story)
     tenant = connection.tenant(None)
     run = drop_file(data.file, connection, DropOptions(tenant=tenant, model=act.model, target=TARGET, spec=act.spec))
@@ -144,7 +144,7 @@ def _images(data: Data, predicted: PredictedRows) -> Columns:
                 image(row),
                 title=Text.assemble("predicted ", prediction_text(prediction)),
                 subtitle=f"truth {row[TARGET]}",
-                border_style="green" if is_right(prediction, row[TARGET]) else "red",
+                border_style="green" if is_correct(prediction, row[TARGET]) else "red",
             )
         )
     return Columns(panels)
@@ -169,6 +169,6 @@ def _folder(connection: Connection) -> Path:
     return home / "demo" if home else Path(tempfile.mkdtemp(prefix="modeldrop-demo-"))
 
 
-def _say(headline: str) -> None:
+def _print_headline(headline: str) -> None:
     err().print()
     err().print(Rule(Text(headline, style="bold"), align="left"))

@@ -28,8 +28,8 @@ _NAMED_KINDS = {
     "arrays": "npz",
     "folders": "zip",
 }
-MAX_UNASKED_BYTES = 1 << 30  # bytes uploaded without a question
-MAX_UNASKED_REST = 20  # files ignored without a question
+MAX_UNCONFIRMED_BYTES = 1 << 30  # bytes uploaded without a question
+MAX_IGNORED_FILES = 20  # files ignored without a question
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -102,7 +102,7 @@ class FolderContents:
     def unusual_reasons(self, folder: Path) -> list[str]:
         """Return reasons to ask whether the folder was meant: other files in a working directory, or many of them."""
         data = len(self.data_files) + len(self.images)
-        if not self.other_files or not (_is_workplace(folder) or len(self.other_files) > max(MAX_UNASKED_REST, data)):
+        if not self.other_files or not (_is_workplace(folder) or len(self.other_files) > max(MAX_IGNORED_FILES, data)):
             return []
         count = len(self.other_files)
         return [
@@ -129,7 +129,7 @@ class FolderContents:
 def large_reasons(files: Sequence[Path]) -> list[str]:
     """Return the upload's size as a reason to ask, if it is large."""
     total = sum(file.stat().st_size for file in files)
-    if total <= MAX_UNASKED_BYTES:
+    if total <= MAX_UNCONFIRMED_BYTES:
         return []
     return [f"{size(total)} of data would be uploaded"]
 

@@ -56,8 +56,8 @@ def read_images(path: Path, signature: Signature, limit: int | None) -> RequestR
     """
     column = next((column for column in signature.columns if column.kind == "image"), None)
     if column is None:
-        held = "is a zip, which is read as images" if path.suffix.lower() == ".zip" else "holds images"
-        raise InvalidRequestError(f"the model reads a table, and '{path.name}' {held}: rows are expected")
+        content = "is a zip, which is read as images" if path.suffix.lower() == ".zip" else "holds images"
+        raise InvalidRequestError(f"the model reads a table, and '{path.name}' {content}: rows are expected")
     if path.is_file() and path.suffix.lower() != ".zip":
         return RequestRows(rows=iter([{column.name: _cell(path.read_bytes(), column)}]))
     try:
@@ -87,11 +87,11 @@ def _read_all(
     return RequestRows(
         rows=({column.name: image.tolist()} for image in images),
         truths=truths if any(truths) else (),
-        warnings=tuple(_tell(broken)),
+        warnings=tuple(_warn_broken(broken)),
     )
 
 
-def _tell(broken: list[str]) -> Iterator[str]:
+def _warn_broken(broken: list[str]) -> Iterator[str]:
     if broken:
         more = "; ..." if len(broken) > _MAX_NAMED else ""
         yield f"{len(broken):,} images cannot be read and are skipped: {'; '.join(broken[:_MAX_NAMED])}{more}"

@@ -142,7 +142,7 @@ class _JsonLines:
             self.rows = number
             self._add(spelled(row, f"'{self.name}', row {number:,}"), number)
             self.has_other_spellings = self.has_other_spellings or spelled.renamed
-        self._check_absent(is_whole=limit is None)
+        self._check_absent(is_complete=limit is None)
         return tuple(
             f"column '{column}': {cells:,} {'number is' if cells == 1 else 'numbers are'} beyond float64, taken as "
             f"missing, the first in row {self.first_infinite[column]:,}"
@@ -176,11 +176,11 @@ class _JsonLines:
                 self.infinite[column.name] += 1
                 self.first_infinite.setdefault(column.name, number)
 
-    def _check_absent(self, *, is_whole: bool) -> None:
+    def _check_absent(self, *, is_complete: bool) -> None:
         """Refuse a column that only some rows lack; the reader reports a column that all rows lack."""
         optional = {column.name for column in self.signature.columns if column.is_optional}
         for column, rows in self.absent.items():
-            if column not in optional and not (is_whole and rows == self.rows):
+            if column not in optional and not (is_complete and rows == self.rows):
                 raise InvalidRequestError(
                     f"'{self.name}', row {self.first_absent[column]:,} lacks '{column}' (absent in {rows:,} of "
                     f"{self.rows:,} rows): every row is expected to have it, with null where its value is missing"

@@ -27,7 +27,7 @@ __all__ = ["PredictedRows", "make_batches", "predict_rows"]
 
 _MAX_CELLS = 50_000  # cells per request, so that a slow model stays within API Gateway's timeout
 _MAX_BYTES = 3_500_000  # bytes of JSON per request: Lambda accepts 6 MB, and API Gateway sends the body as base64
-_ROW_PLACE = re.compile(r"\brows\[(\d+)\]")
+_ROW_LOCATION = re.compile(r"\brows\[(\d+)\]")
 
 
 @dataclass(kw_only=True, slots=True)
@@ -100,7 +100,7 @@ def _find_served(
     The registry knows the tenant of an API key. Only the API knows the tenant of a token, so the signature is then read
     from the API.
     """
-    address = session.given_api() if connection is None else None
+    address = session.chosen_api() if connection is None else None
     if address is None:
         connection = connection or session.connection()
         address = connection.status.api_url or "", session.api_key(connection)
@@ -154,4 +154,4 @@ def _batch_rows(signature: Signature) -> int:
 
 def _name_rows(text: str, before: int) -> str:
     """Renumber the rows in an API message, from 1 over the whole file."""
-    return _ROW_PLACE.sub(lambda match: f"row {int(match[1]) + before + 1:,}", text)
+    return _ROW_LOCATION.sub(lambda match: f"row {int(match[1]) + before + 1:,}", text)

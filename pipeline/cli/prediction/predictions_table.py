@@ -13,7 +13,7 @@ from rich.text import Text
 from pipeline.cli.prediction.predict import PredictedRows
 from pipeline.cli.prediction.target_values import last_lines, score_of_targets, values_table
 
-__all__ = ["is_right", "prediction_text", "predictions_table", "score_text"]
+__all__ = ["is_correct", "prediction_text", "predictions_table", "score_text"]
 
 _SHOWN = 20
 
@@ -29,7 +29,7 @@ def predictions_table(predicted: PredictedRows, *, shown: int = _SHOWN) -> Rende
         table.add_column(Text(header), justify="right" if header == "row" else "left")
     for index, prediction in enumerate(predicted.predictions[:shown]):
         truth = predicted.truths[index] if scored else None
-        table.add_row(str(index + 1), prediction_text(prediction), *(_beside(prediction, truth) if scored else ()))
+        table.add_row(str(index + 1), prediction_text(prediction), *(_truth_cells(prediction, truth) if scored else ()))
     return Group(
         table,
         *last_lines(predicted, shown),
@@ -70,13 +70,13 @@ def score_text(predicted: PredictedRows) -> Text:
     if predicted.signature.targets:
         return score_of_targets(predicted.signature, pairs)
     if predicted.signature.task == "classification":
-        right = sum(is_right(prediction, truth) for prediction, truth in pairs)
-        return Text(f"accuracy {right / count:.4f} ({right} of {count} rows)", style="bold")
+        correct = sum(is_correct(prediction, truth) for prediction, truth in pairs)
+        return Text(f"accuracy {correct / count:.4f} ({correct} of {count} rows)", style="bold")
     squares = sum((prediction["value"] - truth) ** 2 for prediction, truth in pairs)
     return Text(f"rmse {math.sqrt(squares / count):.6g} on {count} rows", style="bold")
 
 
-def is_right(prediction: dict[str, Any], truth: Any) -> bool:
+def is_correct(prediction: dict[str, Any], truth: Any) -> bool:
     """Return whether a prediction is right; labels are compared as text, lists of labels in the model's order."""
     if isinstance(truth, list):
         return bool(prediction["label"] == truth)
@@ -84,12 +84,12 @@ def is_right(prediction: dict[str, Any], truth: Any) -> bool:
     return bool(prediction["label"] == text)
 
 
-def _beside(prediction: dict[str, Any], truth: Any) -> tuple[Text, ...]:
+def _truth_cells(prediction: dict[str, Any], truth: Any) -> tuple[Text, ...]:
     if truth is None:
         return Text(""), Text("")
     if "label" not in prediction:
         return Text(f"{truth:g}"), Text("")
-    right = is_right(prediction, truth)
+    correct = is_correct(prediction, truth)
     return Text(", ".join(truth) if isinstance(truth, list) else str(truth)), Text(
         "✓", style="green"
-    ) if right else Text("✗", style="red")
+    ) if correct else Text("✗", style="red")

@@ -177,7 +177,7 @@ def _upload(files: _Files, target: str | None) -> Upload:
 @contextmanager
 def _files_of(path: Path, spec: Path | None) -> Iterator[_Files]:
     if not path.is_dir():
-        yield _of_file(path, _beside(path), spec)
+        yield _of_file(path, _find_companions(path), spec)
         return
     contents = FolderContents.of(path)
     contents.check(path)
@@ -213,7 +213,7 @@ def _with_spec(files: dict[str, Path], prefix: str, spec: Path | None) -> dict[s
     return {**remaining, f"{prefix}/train.yaml": spec}
 
 
-def _beside(path: Path) -> list[Path]:
+def _find_companions(path: Path) -> list[Path]:
     """Return the companions beside a file: settings, code, and the file of test rows if there is only one."""
     named = [file for name in _SETTINGS if (file := path.parent / name).is_file()]
     if _is_model_code(code := path.parent / MODEL_CODE):

@@ -55,7 +55,7 @@ def _columns(columns: list[Mapping[str, Any]], targets: Sequence[str | None]) ->
     table.add_column("examples", overflow="fold", ratio=4 if reasons else None)
     if reasons:
         table.add_column("why it is dropped", overflow="fold", ratio=4)
-    shown = _shown(columns, targets)
+    shown = _choose_columns(columns, targets)
     for column in shown:
         table.add_row(*_cells(column, is_target=column["name"] in targets, reasons=reasons))
     if left := len(columns) - len(shown):
@@ -63,7 +63,7 @@ def _columns(columns: list[Mapping[str, Any]], targets: Sequence[str | None]) ->
     return table
 
 
-def _shown(columns: list[Mapping[str, Any]], targets: Sequence[str | None]) -> list[Mapping[str, Any]]:
+def _choose_columns(columns: list[Mapping[str, Any]], targets: Sequence[str | None]) -> list[Mapping[str, Any]]:
     """Return all columns, or the first of many, and the targets."""
     if len(columns) <= _MAX_COLUMNS:
         return columns
@@ -133,10 +133,10 @@ def _dialect(dialect: object) -> str:
     """Describe how a text file is written, such as its delimiter; empty for other files."""
     if not isinstance(dialect, Mapping):
         return "" if dialect is None else str(dialect)
-    return ", ".join(f"{name.replace('_', ' ')} {_value(value)}" for name, value in dialect.items() if _is_told(value))
+    return ", ".join(f"{name.replace('_', ' ')} {_value(value)}" for name, value in dialect.items() if _is_set(value))
 
 
-def _is_told(value: object) -> bool:
+def _is_set(value: object) -> bool:
     return value not in (None, "", [], (), {}, False)
 
 
@@ -150,11 +150,11 @@ def _value(value: object) -> str:
 def _rejected(rejected: list[Mapping[str, Any]]) -> str:
     if not rejected:
         return ""
-    named = "; ".join(f"{_place(row)} {row['reason']}" for row in rejected[:_MAX_REJECTED])
+    named = "; ".join(f"{_location(row)} {row['reason']}" for row in rejected[:_MAX_REJECTED])
     return f"{len(rejected):,}: {named}{'; ...' if len(rejected) > _MAX_REJECTED else ''}"
 
 
-def _place(row: Mapping[str, Any]) -> str:
+def _location(row: Mapping[str, Any]) -> str:
     file = f"'{row['file']}' " if "file" in row else ""
     return file + next((f"{kind} {row[kind]}" for kind in ("line", "row", "image") if kind in row), "")
 

@@ -59,7 +59,7 @@ def precheck(upload: PlannedUpload, connection: Connection, *, check: bool, watc
     with tempfile.TemporaryDirectory(prefix="modeldrop-") as scratch:
         stored = _fetch_stored(upload.key, connection, Path(scratch))
         checked = precheck_files(upload, stored, check=check, watch=watch)
-    _tell_same_file(upload, connection, checked)
+    _print_same_file(upload, connection, checked)
 
 
 def precheck_files(upload: PlannedUpload, stored: Sequence[Path], *, check: bool, watch: bool) -> Check | None:
@@ -79,7 +79,7 @@ def precheck_files(upload: PlannedUpload, stored: Sequence[Path], *, check: bool
     """
     checked: Check | None = None
     try:
-        spec = _tell_settings(upload, stored)
+        spec = _print_settings(upload, stored)
         if check:
             checked = _check(upload, stored, spec)
     except InputError as error:
@@ -132,7 +132,7 @@ def _fetch_stored(key: UploadKey, connection: Connection, scratch: Path) -> list
     return files
 
 
-def _tell_settings(upload: PlannedUpload, stored: Sequence[Path]) -> JobSpec:
+def _print_settings(upload: PlannedUpload, stored: Sequence[Path]) -> JobSpec:
     """Print which train.yaml is used if none was named, and which target wins; return the resulting settings."""
     from pipeline.validation.companions.job_spec_file import override_target
 
@@ -194,7 +194,7 @@ def _not_uploaded(error: InputError, upload: PlannedUpload) -> InputError:
     return not_uploaded(error, sentence)
 
 
-def _tell_same_file(upload: PlannedUpload, connection: Connection, checked: Check | None) -> None:
+def _print_same_file(upload: PlannedUpload, connection: Connection, checked: Check | None) -> None:
     """Print which version was made from the same bytes; they are trained again."""
     from pipeline.validation.readers.source import hash_files
 

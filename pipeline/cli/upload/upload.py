@@ -25,13 +25,13 @@ if TYPE_CHECKING:
 __all__ = ["DropOptions", "drop_file", "drop_folder", "model_of", "show_progress"]
 
 _SHOWN_BYTES = 8 << 20  # an upload of at least this size shows a progress bar
-_SAYS_NOTHING = frozenset({"train", "training", "data", "dataset"})
+_GENERIC_NAMES = frozenset({"train", "training", "data", "dataset"})
 
 
 def model_of(file: Path) -> str:
     """Return the model's name: the file's, or its folder's if the file has a generic name, such as train."""
     stem = (file.name.split(".", 1)[0] or file.resolve().name).split(".", 1)[0]  # '.' and '..' have no name
-    name = file.resolve().parent.name if stem.lower() in _SAYS_NOTHING else stem
+    name = file.resolve().parent.name if stem.lower() in _GENERIC_NAMES else stem
     return re.sub(r"[^A-Za-z0-9_-]+", "-", name).strip("-_")[:32].rstrip("-_")
 
 

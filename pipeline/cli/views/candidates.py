@@ -10,7 +10,7 @@ from pipeline.contracts.algorithms.hyperparameter import Settings
 from pipeline.contracts.records.plan import BROUGHT
 from pipeline.contracts.records.variant import CandidateReport
 
-__all__ = ["reason_lines", "served_lines", "short_lines", "tried_lines"]
+__all__ = ["candidate_lines", "reason_lines", "served_lines", "short_lines"]
 
 _STYLES = {"trained": "dim", "dropped": "yellow", "failed": "red", "skipped": "dim"}
 
@@ -31,38 +31,38 @@ def served_lines(reason: str) -> Iterator[Text]:
         yield Text(f"★ The served model was {reason}.", style="green")
 
 
-def tried_lines(tried: Sequence[CandidateReport], metric: str, notes: Sequence[str]) -> Iterator[Text]:
+def candidate_lines(candidates: Sequence[CandidateReport], metric: str, notes: Sequence[str]) -> Iterator[Text]:
     """Yield a line per candidate: why it was tried and what its search found, or why it is missing.
 
     Skipped candidates with the same reason share a line.
     """
-    for report in tried:
+    for report in candidates:
         if report.status != "skipped":
             status = "not trained" if report.candidate == BROUGHT and report.status == "trained" else report.status
             joint = " " if report.reason.startswith("as ") else ": "  # such as: trained as the baseline
             yield Text(f"{report.candidate}: {status}{joint}{report.reason}", style=_STYLES[report.status])
             yield from (Text(f"  {line}", style="dim") for line in (*_search(report, metric), *report.notes))
-    yield from _skipped(tried)
+    yield from _skipped(candidates)
     yield from (Text(f"! {note}", style="yellow") for note in notes)
 
 
-def short_lines(tried: Sequence[CandidateReport], notes: Sequence[str], details: str, card: str) -> Iterator[Text]:
+def short_lines(candidates: Sequence[CandidateReport], notes: Sequence[str], details: str, card: str) -> Iterator[Text]:
     """Yield failed candidates, notes, and counts; ``details`` and ``card`` are the commands that show the rest."""
-    for report in tried:
+    for report in candidates:
         if report.status == "failed":
             yield Text(f"{report.candidate}: failed: {report.reason}", style=_STYLES["failed"])
     yield from (Text(f"! {note}", style="yellow") for note in notes)
-    if any(report.candidate == BROUGHT for report in tried):
+    if any(report.candidate == BROUGHT for report in candidates):
         hint = f"; '{card}' shows how it was measured" if card else ""
         yield Text(f"Nothing was trained: the model was uploaded{hint}", style="dim")
-    elif counts := _counts(tried):
+    elif counts := _counts(candidates):
         yield Text(f"{counts}: '{details}' shows why", style="dim")
 
 
-def _counts(tried: Sequence[CandidateReport]) -> str:
+def _counts(candidates: Sequence[CandidateReport]) -> str:
     """Count the candidates, ``7 candidates trained, 1 dropped``."""
     words = {"trained": "trained", "dropped": "dropped", "failed": "failed", "skipped": "not tried"}
-    counts = {word: sum(report.status == status for report in tried) for status, word in words.items()}
+    counts = {word: sum(report.status == status for report in candidates) for status, word in words.items()}
     phrases = [f"{count} {word}" for word, count in counts.items() if count]
     if phrases:
         number, _, word = phrases[0].partition(" ")
@@ -85,9 +85,9 @@ def _settings(settings: Settings) -> str:
     )
 
 
-def _skipped(tried: Sequence[CandidateReport]) -> Iterator[Text]:
+def _skipped(candidates: Sequence[CandidateReport]) -> Iterator[Text]:
     reasons: dict[str, list[str]] = {}
-    for report in tried:
+    for report in candidates:
         if report.status == "skipped":
             reasons.setdefault(report.reason, []).append(report.candidate)
     for reason, names in reasons.items():

@@ -9,7 +9,7 @@ from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
 
-from pipeline.cli.views.candidates import reason_lines, served_lines, tried_lines
+from pipeline.cli.views.candidates import candidate_lines, reason_lines, served_lines
 from pipeline.cli.views.fitted_table import FittedColumn, FittedTable
 from pipeline.cli.views.leaderboard import leaderboard_table
 from pipeline.cli.views.tables import duration
@@ -72,7 +72,7 @@ def _sections(card: ModelCard) -> Iterator[RenderableType]:
     yield _heading("Data")
     yield _data(card)
     yield _heading("Candidates")
-    yield _tried(card)
+    yield _candidates(card)
     yield _jobs(card.jobs)
     yield Text(f"{_dollars(card.dollars)} in total; {card.prices}" if card.prices else "", style="dim")
 
@@ -177,13 +177,13 @@ def _by_class(card: ModelCard) -> RenderableType:
     """Return the classes with the most test rows, the positive one in bold."""
     table = _table("class", "rows", "labeled so", "precision", "recall", "F1", right=(1, 2, 3, 4, 5))
     for quality in sorted(card.by_class, key=lambda quality: -quality.rows)[:_MAX_CLASSES]:
-        shares = (f"{fraction:.1%}" for fraction in (quality.precision, quality.recall))
+        fractions = (f"{fraction:.1%}" for fraction in (quality.precision, quality.recall))
         style = "bold" if quality.label == card.positive_class else None
         table.add(
             Text(quality.label),
             f"{quality.rows:,}",
             f"{quality.labeled:,}",
-            *shares,
+            *fractions,
             f"{quality.f1:.4f}",
             style=style,
         )
@@ -248,11 +248,11 @@ def _coverage(coverage: IntervalCoverage) -> RenderableType:
 def _importance(importances: Sequence[PermutationImportance]) -> RenderableType:
     table = _table("column", "worse by", "±", "", right=(1, 2))
     largest = max(importances[0].drop, 1e-12)
-    telling = [column for column in importances if column.drop > 0][:_MAX_COLUMNS]
-    for column in telling:
+    influential = [column for column in importances if column.drop > 0][:_MAX_COLUMNS]
+    for column in influential:
         bar = _bar(column.drop / largest, "cyan")
         table.add(Text(column.column), format_number(column.drop, 4), format_number(column.spread, 4), bar)
-    left = len(importances) - len(telling)
+    left = len(importances) - len(influential)
     return Group(table, *([Text(f"and {left:,} more with less effect or none", style="dim")] if left else []))
 
 
@@ -293,7 +293,7 @@ def _data(card: ModelCard) -> RenderableType:
     return table
 
 
-def _tried(card: ModelCard) -> RenderableType:
+def _candidates(card: ModelCard) -> RenderableType:
     """Return the variants by their rank; then why each candidate was tried, or not."""
     applicable = [row for row in card.leaderboard if row.status != "not_applicable"]
     table = leaderboard_table(applicable, card.metric, with_agreement=False)
@@ -303,7 +303,7 @@ def _tried(card: ModelCard) -> RenderableType:
         if row.reason and not row.winner
     )
     served = [line for row in applicable if row.winner and row.outcome is None for line in served_lines(row.reason)]
-    return Group(table, *reasons, *served, *tried_lines(card.tried, card.metric, card.plan_notes))
+    return Group(table, *reasons, *served, *candidate_lines(card.tried, card.metric, card.plan_notes))
 
 
 def _jobs(jobs: Sequence[JobCost]) -> RenderableType:

@@ -41,11 +41,12 @@ class FittedTable:
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         unbounded = options.update(max_width=_UNBOUNDED)
-        min_widths = {column: self._least_width(column, console, unbounded) for column in self.columns}
-        wanted_widths = {
-            column: max(width, self._wanted_width(column, console, unbounded)) for column, width in min_widths.items()
+        min_widths = {column: self._min_width(column, console, unbounded) for column in self.columns}
+        preferred_widths = {
+            column: max(width, self._preferred_width(column, console, unbounded))
+            for column, width in min_widths.items()
         }
-        shown = self._choose(wanted_widths, options.max_width)
+        shown = self._choose(preferred_widths, options.max_width)
         width = max(options.max_width, _total(shown, min_widths))
         yield from console.render(self._table(shown, min_widths), options.update(max_width=width))
 
@@ -64,12 +65,12 @@ class FittedTable:
     def _measures(self, column: FittedColumn, console: Console, options: ConsoleOptions) -> list[Measurement]:
         return [Measurement.get(console, options, cell) for cell in (Text(column.name), *self._cells(column))]
 
-    def _least_width(self, column: FittedColumn, console: Console, options: ConsoleOptions) -> int:
+    def _min_width(self, column: FittedColumn, console: Console, options: ConsoleOptions) -> int:
         """Return the width that breaks no word."""
         measures = self._measures(column, console, options)
         return max(measure.minimum if column.wraps else measure.maximum for measure in measures)
 
-    def _wanted_width(self, column: FittedColumn, console: Console, options: ConsoleOptions) -> int:
+    def _preferred_width(self, column: FittedColumn, console: Console, options: ConsoleOptions) -> int:
         """Return the width that gives a column which wraps room for some words."""
         return min(_WRAPPED, max(measure.maximum for measure in self._measures(column, console, options)))
 

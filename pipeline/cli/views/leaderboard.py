@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from pipeline.cli.views.candidates import reason_lines, served_lines, short_lines, tried_lines
+from pipeline.cli.views.candidates import candidate_lines, reason_lines, served_lines, short_lines
 from pipeline.cli.views.fitted_table import FittedColumn, FittedTable
 from pipeline.cli.views.tables import duration, interval, size
 from pipeline.contracts.records.variant import Selection
@@ -115,7 +115,7 @@ def _details(selection: Selection, reports: Sequence[VariantReport]) -> Iterator
         for report in reports
         if not report.winner and (report.reason or report.status != "ok")
     )
-    yield from tried_lines(selection.tried, selection.metric, selection.notes)
+    yield from candidate_lines(selection.tried, selection.metric, selection.notes)
 
 
 def _quality_of(selection: Selection) -> str:

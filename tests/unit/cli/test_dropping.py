@@ -348,7 +348,7 @@ def test_a_current_folder_with_only_data_is_uploaded_without_confirmation(
 
 
 def test_a_folder_with_many_other_files_is_uploaded_only_after_confirmation(stage: Stage, tmp_path: Path) -> None:
-    others = [f"chapter-{number}.md" for number in range(folders.MAX_UNASKED_REST + 1)]
+    others = [f"chapter-{number}.md" for number in range(folders.MAX_IGNORED_FILES + 1)]
     folder = _fill(tmp_path / "d", "a.csv", *others)
     code, output = _drop(stage, folder)
     assert code == 2
