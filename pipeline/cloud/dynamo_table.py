@@ -37,10 +37,10 @@ _LOST = frozenset({"ConditionalCheckFailed", "TransactionConflict"})
 class DynamoTable:
     """A Table. The listing index is a global index, which is mostly less than a second behind the table."""
 
-    def __init__(self, client: DynamoDBClient, name: str, *, pause: Callable[[float], None] = time.sleep) -> None:
+    def __init__(self, client: DynamoDBClient, name: str, *, sleep: Callable[[float], None] = time.sleep) -> None:
         self._client = client
         self._name = name
-        self._pause = pause
+        self._sleep = sleep
 
     def get(self, pk: str, sk: str, *, consistent: bool = True) -> Item | None:
         """Return an item; None if it is absent (GetItem)."""
@@ -67,7 +67,7 @@ class DynamoTable:
                 unread: Any = response.get("UnprocessedKeys", {}).get(self._name, {"Keys": []})["Keys"]
                 waiting = [*waiting[_BATCH:], *unread]
                 if unread:  # the call was throttled, or its response reached 16 MB
-                    self._pause(min(_FIRST_PAUSE * 2**attempt, 1.0))
+                    self._sleep(min(_FIRST_PAUSE * 2**attempt, 1.0))
         if waiting:
             raise TransientError(f"the table {self._name} did not return all items")
         return [items[key] for key in keys if key in items]

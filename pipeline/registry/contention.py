@@ -27,13 +27,13 @@ class RegistryStore:
         table: Table of the registry.
         artifacts: Bucket of the registry's files.
         now: Returns the current time, UTC.
-        pause: Sleeps for a number of seconds, between attempts.
+        sleep: Sleeps for a number of seconds, between attempts.
     """
 
     table: Table
     artifacts: ObjectStore
     now: Clock = utc_now
-    pause: Callable[[float], None] = time.sleep
+    sleep: Callable[[float], None] = time.sleep
 
     def retry(self, attempt: Callable[[], _T | None]) -> _T:
         """Call ``attempt`` until it succeeds.
@@ -47,7 +47,7 @@ class RegistryStore:
         for number in range(_MAX_ATTEMPTS):
             if result := attempt():
                 return result
-            self.pause(random.uniform(0, _MAX_PAUSE * min(number, 10) / 10))  # noqa: S311 - jitter only
+            self.sleep(random.uniform(0, _MAX_PAUSE * min(number, 10) / 10))  # noqa: S311 - jitter only
         raise TransientError(f"the registry is busy: another writer was first in {_MAX_ATTEMPTS} attempts")
 
 

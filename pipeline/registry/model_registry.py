@@ -50,7 +50,7 @@ class ModelRegistry:
         table: Table of the registry.
         artifacts: Bucket of the registry's files.
         now: Returns the current time, UTC.
-        pause: Sleeps for a number of seconds, between attempts.
+        sleep: Sleeps for a number of seconds, between attempts.
     """
 
     def __init__(
@@ -59,9 +59,9 @@ class ModelRegistry:
         artifacts: ObjectStore,
         *,
         now: Clock = utc_now,
-        pause: Callable[[float], None] = time.sleep,
+        sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        self._store = store = RegistryStore(table, artifacts, now, pause)
+        self._store = store = RegistryStore(table, artifacts, now, sleep)
         self.versions = Versions(store)
         self.aliases = Aliases(store, self.versions)
         self.moves = AliasHistory(table)

@@ -233,9 +233,9 @@ def _write(read: ReadRows, columns: Sequence[str], classes: tuple[str, ...], wor
     columns = [*columns, *_list_hidden(names, columns)]
     if unseen or names != columns:
         position = names.index(read.schema.target.name)
-        some = pl.nth(position).is_in(list(classes)) if classes else pl.lit(True)
+        has_class = pl.nth(position).is_in(list(classes)) if classes else pl.lit(True)
         kept_columns = pl.nth(*(names.index(name) for name in columns))
-        scan.filter(some).select(kept_columns).sink_parquet(files["train"], compression="snappy", statistics=False)
+        scan.filter(has_class).select(kept_columns).sink_parquet(files["train"], compression="snappy", statistics=False)
         read.train.unlink()
     else:
         read.train.rename(files["train"])
@@ -271,8 +271,8 @@ def _warn_left_out(left_out: Sequence[Dropped]) -> Iterator[str]:
 def _warn_columns(rows: TableRows, read: ReadRows, profiles: Sequence[ColumnProfile]) -> Iterator[str]:
     for column in read.schema.columns:
         yield from (f"{warning}{rows.by_sample}" for warning in column.warnings)
-        if lost := read.tally.lost[column.name]:
-            yield f"column '{column.name}': {counted(lost, 'cell')} not {column.column.kind}, read as missing"
+        if invalid := read.tally.invalid[column.name]:
+            yield f"column '{column.name}': {counted(invalid, 'cell')} not {column.column.kind}, read as missing"
     for profile in profiles:
         if profile.kind == "categorical" and profile.distinct > MAX_VOCABULARY:
             yield (

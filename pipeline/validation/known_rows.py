@@ -89,11 +89,11 @@ def read_known_rows(  # noqa: PLR0913 - a file, its model, and how it is read
     missing = choose_markers(signature.missing)
     _check_names(name, rows, signature, ignore_extra=ignore_extra)
     columns = [_request_cells(rows.sample, column, missing) for column in signature.columns]
-    lost = [warning for _, warnings in columns for warning in warnings]
+    cell_warnings = [warning for _, warnings in columns for warning in warnings]
     return KnownRows(
         frame=pl.DataFrame([cells for cells, _ in columns]),
         labels=_read_labels(rows.sample, signature),
-        warnings=(*rows.warnings, *rejected.warnings, *lost),
+        warnings=(*rows.warnings, *rejected.warnings, *cell_warnings),
     )
 
 

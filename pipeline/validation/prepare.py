@@ -37,7 +37,7 @@ __all__ = ["PreparedFiles", "prepare"]
 _MAX_THREADS = 4  # each holds a chunk and its polars frame
 # Maximum fraction of cells that are not of the column's kind, as in the inference; with more, the column is read as
 # categories.
-_MAX_LOST_FRACTIONS = {"numeric": 0.05, "datetime": 0.1, "boolean": 0.0, "categorical": 1.0, "text": 1.0, "image": 1.0}
+_MAX_INVALID = {"numeric": 0.05, "datetime": 0.1, "boolean": 0.0, "categorical": 1.0, "text": 1.0, "image": 1.0}
 _MAX_COUNTED_CLASSES = 10 * MAX_CLASSES  # distinct values of a target after which reading stops
 
 
@@ -138,7 +138,7 @@ def _read_batches(rows: TableRows, schema: Schema, rejected: RejectedRows, train
 
     none = rows.sample.head(0).cast(dict.fromkeys(schema.numbers, pl.Float64))
     empty = schema.cast(none)
-    hidden = schema.with_hidden_columns(empty.frame, pl.Series([], dtype=pl.UInt64), empty.placed)
+    hidden = schema.with_hidden_columns(empty.frame, pl.Series([], dtype=pl.UInt64), empty.split_keys)
     register_io_source(produce, schema=hidden.schema).sink_parquet(train, compression="snappy", statistics=False)
     if refused:
         raise refused[0]
@@ -167,21 +167,21 @@ def _read_batch(batch: RowBatch, number: int, work: _Work) -> _ReadBatch:
 def _read_frame(raw: pl.DataFrame, number: int, work: _Work, rejected: RejectedRows) -> _ReadBatch:
     """Cast rows, reject unusable rows, and assign the others to splits."""
     cast = work.schema.cast(raw)
-    tally = Tally(lost=cast.lost, read=raw.height)
+    tally = Tally(invalid=cast.invalid, read=raw.height)
     usable = _reject(cast.unusable, pl.Series([True]).new_from_index(0, raw.height), work, tally, rejected)
     if work.statistics is None:
         check_rows(int(usable.sum()), rejected)
     are_usable = usable.all()  # filtering copies even if all rows are kept
     frame = cast.frame if are_usable else cast.frame.filter(usable)
-    placed = cast.placed if cast.placed is None or are_usable else cast.placed.filter(usable)
-    assigned = work.splitter.assign(frame, placed, number)
+    split_keys = cast.split_keys if cast.split_keys is None or are_usable else cast.split_keys.filter(usable)
+    assigned = work.splitter.assign(frame, split_keys, number)
     splits = assigned.splits
-    frame = work.schema.with_hidden_columns(frame, assigned.groups, placed)
+    frame = work.schema.with_hidden_columns(frame, assigned.groups, split_keys)
     if assigned.unusable:
         positions = usable.arg_true()
-        unplaced = [(_spread(mask, positions, raw.height), reason) for mask, reason in assigned.unusable]
-        placeable = _reject(unplaced, usable, work, tally, rejected).gather(positions)
-        frame, splits = frame.filter(placeable), splits.filter(placeable)
+        unassigned = [(_spread(mask, positions, raw.height), reason) for mask, reason in assigned.unusable]
+        assignable = _reject(unassigned, usable, work, tally, rejected).gather(positions)
+        frame, splits = frame.filter(assignable), splits.filter(assignable)
     frames_by_split = {split: frame.filter(splits == split) for split in SPLITS}
     tally.count(frames_by_split, work.schema.target)
     return _ReadBatch(
@@ -216,7 +216,7 @@ def _misread_columns(read: ReadRows) -> list[str]:
     return [
         column.name
         for column in read.schema.columns
-        if read.tally.lost[column.name] > read.tally.read * _MAX_LOST_FRACTIONS[column.column.kind]
+        if read.tally.invalid[column.name] > read.tally.read * _MAX_INVALID[column.column.kind]
     ]
 
 

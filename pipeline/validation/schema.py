@@ -15,7 +15,7 @@ from pipeline.contracts.signature import Column, Task
 from pipeline.contracts.spec.job_spec import JobSpec
 from pipeline.parsing.missing import MISSING, choose_markers
 from pipeline.parsing.numbers import PLAIN
-from pipeline.validation.columns.casting import as_numbers, cast_column, count_lost
+from pipeline.validation.columns.casting import as_numbers, cast_column, count_invalid
 from pipeline.validation.columns.cells import describe_markers, has_number_marker, strip_cells
 from pipeline.validation.columns.inferred import DecimalHint, InferredColumn
 from pipeline.validation.columns.likely_target import find_likely_target, warn_likely_target
@@ -49,14 +49,15 @@ DROP_REASONS = frozenset({_DROP_REASON, _GROUP_REASON})  # reasons of columns th
 class CastRows:
     """Rows in the types of the split files.
 
-    ``unusable``: masks of rows that cannot be learned from, each with the reason. ``placed``: the time or group of each
-    row if the rows are split by time or group, else None. ``lost``: column -> number of cells that are not of its kind.
+    ``unusable``: masks of rows that cannot be learned from, each with the reason. ``split_keys``: the time or group of
+    each row if the rows are split by time or group, else None. ``invalid``: column -> number of cells that are not of
+    its kind.
     """
 
     frame: pl.DataFrame
     unusable: Sequence[tuple[pl.Series, str]]
-    placed: pl.Series | None
-    lost: Counter[str]
+    split_keys: pl.Series | None
+    invalid: Counter[str]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -76,7 +77,7 @@ class Schema:
     sample: pl.DataFrame
     missing: frozenset[str] = MISSING
     weight: Column | None = None
-    placing: Column | None = None  # rule of the column that splits the rows by time or group
+    split_column: Column | None = None  # rule of the column that splits the rows by time or group
     warnings: tuple[str, ...] = ()
     is_default_target: bool = False  # whether the target is the last column because none was named
     likely_target: str = ""  # column that is more likely the target than the default one; empty: there is none
@@ -118,38 +119,38 @@ class Schema:
 
     def cast(self, raw: pl.DataFrame) -> CastRows:
         """Cast a reader's rows; the sample's rows are cast already."""
-        lost: Counter[str] = Counter()
+        invalid: Counter[str] = Counter()
         is_sample = raw is self.sample
-        columns = [column.values if is_sample else self._cast(raw, column, lost) for column in self.columns]
+        columns = [column.values if is_sample else self._cast(raw, column, invalid) for column in self.columns]
         targets = self.several.cast(raw) if self.several else []
         labels = self.several.stratum(targets) if self.several else self._labels(raw, is_sample=is_sample)
         weight = read_weights(raw[self.weight.name], self.weight, self.missing) if self.weight else None
         frame = pl.DataFrame(
             {values.name: values for values in (*columns, *targets, labels, weight) if values is not None}
         )
-        placed = self._placed(raw)
+        split_keys = self._read_split_keys(raw)
         unusable = [(labels.is_null(), f"no value in the target '{self.target_label}' that can be learned")]
         if weight is not None:
             unusable.append((weight.is_null(), f"no positive weight in the column '{weight.name}'"))
-        if placed is not None:
+        if split_keys is not None:
             by, name = self.spec.split.by, self.spec.split.column
-            unusable.append((placed.is_null(), f"no {by} in the column '{name}', by which the rows are split"))
-        return CastRows(frame=frame, unusable=unusable, placed=placed, lost=lost)
+            unusable.append((split_keys.is_null(), f"no {by} in the column '{name}', by which the rows are split"))
+        return CastRows(frame=frame, unusable=unusable, split_keys=split_keys, invalid=invalid)
 
-    def with_hidden_columns(self, frame: pl.DataFrame, groups: pl.Series, placed: pl.Series | None) -> pl.DataFrame:
+    def with_hidden_columns(self, frame: pl.DataFrame, groups: pl.Series, split_keys: pl.Series | None) -> pl.DataFrame:
         """Add the hidden columns: the group of each row, and its time if the split is by time.
 
         Args:
             frame: Rows in the types of the split files.
             groups: The group of each row, UInt64.
-            placed: The time or group of each row if the rows are split by time or group; else None.
+            split_keys: The time or group of each row if the rows are split by time or group; else None.
         """
         hidden = [groups.alias(GROUP)]
-        if self.spec.split.by == "time" and placed is not None:
-            hidden.append(placed.cast(pl.Float64).alias(TIME))
+        if self.spec.split.by == "time" and split_keys is not None:
+            hidden.append(split_keys.cast(pl.Float64).alias(TIME))
         return frame.with_columns(*(column for column in hidden if column.name not in frame.columns))
 
-    def _cast(self, raw: pl.DataFrame, column: InferredColumn, lost: Counter[str]) -> pl.Series:
+    def _cast(self, raw: pl.DataFrame, column: InferredColumn, invalid: Counter[str]) -> pl.Series:
         cells, kind = raw[column.name], column.column.kind
         if kind == "numeric" and cells.dtype == pl.Float64:  # a reader of text returns plain numbers like this
             numbers = fit_numbers(as_finite(cells), is_wide=column.column.is_wide)
@@ -157,7 +158,7 @@ class Schema:
                 return numbers
         values = cast_column(cells, column.column, self.missing)
         if kind in _CAST_KINDS:
-            lost[column.name], _ = count_lost(cells, values, column.column, self.missing)
+            invalid[column.name], _ = count_invalid(cells, values, column.column, self.missing)
         return values
 
     def _labels(self, raw: pl.DataFrame, *, is_sample: bool) -> pl.Series:
@@ -165,13 +166,13 @@ class Schema:
             return pl.Series(self.target.name, [0.0]).new_from_index(0, raw.height)
         return self.target_values if is_sample else self.target.cast(raw[self.target.name])
 
-    def _placed(self, raw: pl.DataFrame) -> pl.Series | None:
+    def _read_split_keys(self, raw: pl.DataFrame) -> pl.Series | None:
         name = self.spec.split.column
         if name is None:
             return None
-        if self.placing is None:
+        if self.split_column is None:
             return strip_cells(raw[name], self.missing).cast(pl.String)
-        return _moments(raw[name], self.placing, self.missing)
+        return _moments(raw[name], self.split_column, self.missing)
 
 
 def infer_schema(rows: TableRows, spec: JobSpec) -> Schema:
@@ -201,7 +202,7 @@ def infer_schema(rows: TableRows, spec: JobSpec) -> Schema:
         several = _infer_several(sample, name, spec, hint)
         target = _stratifying(several, sample) if several else _infer_target(sample, name, spec, rows.task, hint)
         columns, unread = inferred.result()
-    placing = _infer_placing(sample, spec, missing)
+    split_column = _infer_split_column(sample, spec, missing)
     is_default = bool(name) and spec.target is None
     kinds = [column.column for column in columns]
     likely = find_likely_target(target, sample.columns, kinds) if is_default and not several else ""
@@ -214,7 +215,7 @@ def infer_schema(rows: TableRows, spec: JobSpec) -> Schema:
         sample=sample,
         missing=missing,
         weight=infer_weight(sample[spec.weight], missing) if spec.weight else None,
-        placing=placing,
+        split_column=split_column,
         warnings=(*warn_likely_target(name, likely), *(() if several else _warn_target(target, rows))),
         is_default_target=is_default,
         likely_target=likely,
@@ -282,7 +283,7 @@ def _leave_out_group(spec: JobSpec) -> list[Dropped]:
     return [Dropped(name=name, reason=_GROUP_REASON)]
 
 
-def _infer_placing(sample: pl.DataFrame, spec: JobSpec, missing: Set[str]) -> Column | None:
+def _infer_split_column(sample: pl.DataFrame, spec: JobSpec, missing: Set[str]) -> Column | None:
     """Infer how the times of a split by time are read; None for splits by group and random splits."""
     name = spec.split.column
     if name is None:

@@ -27,7 +27,7 @@ class Tally:
     rows: Counter[str] = field(default_factory=Counter)  # split -> rows
     classes: Counter[tuple[str, str]] = field(default_factory=Counter)  # (split, class) -> rows
     dropped: Counter[str] = field(default_factory=Counter)  # reason -> rejected rows
-    lost: Counter[str] = field(default_factory=Counter)  # column -> cells that are not of the column's kind
+    invalid: Counter[str] = field(default_factory=Counter)  # column -> cells that are not of the column's kind
     read: int = 0
 
     def add(self, batch: Tally) -> None:
@@ -35,7 +35,7 @@ class Tally:
         self.rows.update(batch.rows)
         self.classes.update(batch.classes)
         self.dropped.update(batch.dropped)
-        self.lost.update(batch.lost)
+        self.invalid.update(batch.invalid)
         self.read += batch.read
 
     def count(self, frames: Mapping[str, pl.DataFrame], target: TargetRule) -> None:

@@ -101,9 +101,9 @@ def _open_test(
     keys = next((keys for folder in folders if (keys := sorted(uploads.keys(f"{folder}test.")))), [])
     if not keys:
         return None
-    name, *others = (key.rsplit("/", 1)[1] for key in keys)
-    if others:
-        raise UnreadableDatasetError(f"'{name}' and '{others[0]}' are both present: one file of test rows is expected")
+    name, *extra = (key.rsplit("/", 1)[1] for key in keys)
+    if extra:
+        raise UnreadableDatasetError(f"'{name}' and '{extra[0]}' are both present: one file of test rows is expected")
     form = find_format(name)
     info = uploads.head(keys[0])
     check_bytes(name, info.metadata, info.bytes)

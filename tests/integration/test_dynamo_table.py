@@ -155,7 +155,7 @@ def test_several_items_are_read_in_the_order_of_their_keys(table: Table) -> None
 
 def test_unprocessed_keys_are_requested_again(clients: Clients, tables: None) -> None:
     waits: list[float] = []
-    table = DynamoTable(clients.dynamodb, TABLE, pause=waits.append)
+    table = DynamoTable(clients.dynamodb, TABLE, sleep=waits.append)
     table.put({"pk": "a", "sk": "b"})
 
     def withhold(parsed: dict[str, Any], **_: object) -> None:

@@ -107,7 +107,7 @@ def test_concurrent_moves_are_each_recorded_once_and_readers_see_one_live_versio
 
             return call
 
-    registry = make_registry(Serial(), FakeClock(), pause=lambda seconds: time.sleep(seconds / 10))
+    registry = make_registry(Serial(), FakeClock(), sleep=lambda seconds: time.sleep(seconds / 10))
     register_ready(registry, 4)
     registry.aliases.move(LIVE, 1, by="anna")
     stop = threading.Event()

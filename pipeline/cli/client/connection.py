@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline.bootstrap import account_access, command_settings, operator
-from pipeline.cli.client.session import Choice, Connection, DeploymentSite, Session, World
+from pipeline.cli.client.session import Choice, Connection, Dependencies, DeploymentSite, Session
 from pipeline.contracts.errors import NotFoundError, NotRunningError
 from pipeline.contracts.stack import DEFAULT_STACK, DEFAULT_TENANT, StackStatus
 from pipeline.deployment.commands import Programs
@@ -32,7 +32,7 @@ def real_session(choice: Choice) -> Session:
         api_url=choice.api_url or settings.api_url,
         home=choice.home or settings.home,
     )
-    return Session(choice=completed, world=World(control=control, connect=_connect, site=_site))
+    return Session(choice=completed, dependencies=Dependencies(control=control, connect=_connect, site=_site))
 
 
 def _connect(choice: Choice, embedded: StackStatus | None) -> Connection:

@@ -35,9 +35,9 @@ __all__ = [
     "Choice",
     "Connection",
     "Control",
+    "Dependencies",
     "DeploymentSite",
     "Session",
-    "World",
     "connection_of",
     "session_of",
 ]
@@ -159,7 +159,7 @@ class DeploymentSite:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class World:
+class Dependencies:
     """Dependencies of the commands, which tests replace."""
 
     control: Control
@@ -174,14 +174,14 @@ class Session:
     """One call of the command; ``command`` is the call as typed."""
 
     choice: Choice
-    world: World
+    dependencies: Dependencies
     command: str = ""
 
     def status(self) -> StackStatus:
         """Return the addresses of the chosen stack; an embedded cloud may not be running."""
         if self.choice.stack:
-            return self.world.connect(self.choice, None).status
-        return self.world.control.status(home=self.choice.home)
+            return self.dependencies.connect(self.choice, None).status
+        return self.dependencies.control.status(home=self.choice.home)
 
     def connection(self) -> Connection:
         """Connect to the chosen stack.
@@ -191,8 +191,8 @@ class Session:
             NotFoundError: There is no such stack on AWS.
         """
         if self.choice.stack:
-            return self.world.connect(self.choice, None)
-        status = self.world.control.status(home=self.choice.home)
+            return self.dependencies.connect(self.choice, None)
+        status = self.dependencies.control.status(home=self.choice.home)
         if not status.running:
             if self.choice.api_url is not None:
                 raise NotRunningError(
@@ -202,7 +202,7 @@ class Session:
             raise NotRunningError(
                 "nothing is running: 'modeldrop up' starts the embedded cloud, --stack names one on AWS"
             )
-        return self.world.connect(self.choice, status)
+        return self.dependencies.connect(self.choice, status)
 
     def chosen_api(self) -> tuple[str, str] | None:
         """Return the API's address and key from the options; None without an address or with ``--stack``.
@@ -226,7 +226,7 @@ class Session:
             return None
         from pipeline.cli.client.key_api import KeyApi
 
-        return KeyApi(*address, transport=self.world.transport)
+        return KeyApi(*address, transport=self.dependencies.transport)
 
     def api_key(self, connection: Connection) -> str:
         """Return the given API key, or the stack's.

@@ -65,7 +65,7 @@ def deploy(
     from pipeline.deployment.template import parse_overrides, read_template
 
     session = session_of(ctx)
-    site = session.world.site(session.choice)
+    site = session.dependencies.site(session.choice)
     template = read_template(site.folder / "template.yaml")
     overrides = parse_overrides(parameters or [], template)
     defaults = {name: parameter.default for name, parameter in template.parameters.items()}
@@ -105,14 +105,14 @@ def destroy(
     from pipeline.deployment.destroy import destroy, find_removal
 
     session = session_of(ctx)
-    site = session.world.site(session.choice)
+    site = session.dependencies.site(session.choice)
     if not site.account.region:
         raise ConfigurationError("no AWS region is configured: --region or AWS_DEFAULT_REGION is expected")
     stack = site.stack()
     removal = find_removal(site.name, stack, keeps_data=keep_data)
     _describe(removal, site)
     _confirm_name(site.name, yes=yes)
-    destroy(removal, stack=stack, data=site.data, report=_report, sleep=session.world.sleep)
+    destroy(removal, stack=stack, data=site.data, report=_report, sleep=session.dependencies.sleep)
     message(f"the stack '{site.name}' is removed", style="green")
     if json:
         print_json({"stack": site.name, "removed": True, "kept": removal.kept})

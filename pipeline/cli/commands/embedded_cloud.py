@@ -66,7 +66,7 @@ def up(
     overrides = parse_overrides(parameters, read_template(TEMPLATE), with_empty=True) if parameters else {}
     if json and foreground:
         raise typer.BadParameter("--json and --foreground exclude each other: 'up --json' returns when it is up")
-    cloud = session.world.control.up(
+    cloud = session.dependencies.control.up(
         home=session.choice.home,
         bind=bind,
         foreground=foreground,
@@ -90,7 +90,7 @@ def down(
     session = _embedded(ctx)
     runs = running_runs(session)
     confirm_stop(runs, confirmed=yes)
-    stopped = session.world.control.down(home=session.choice.home, wipe=wipe)
+    stopped = session.dependencies.control.down(home=session.choice.home, wipe=wipe)
     message("stopped" if stopped else "nothing was running")
     for run in runs:
         message(f"ended the run {run.run} ({run.file})", style="yellow")
@@ -119,7 +119,7 @@ def _forget_demo(session: Session) -> None:
     """Delete the demo's files, which are next to the embedded cloud's."""
     import shutil
 
-    home = session.world.control.status(home=session.choice.home).home
+    home = session.dependencies.control.status(home=session.choice.home).home
     if home is not None:
         shutil.rmtree(home / "demo", ignore_errors=True)
 

@@ -277,7 +277,9 @@ def logs(
 
     session = session_of(ctx)
     connection = session.connection()
-    print_logs(find_run(connection, run, tenant), connection, follow=follow, json=json, sleep=session.world.sleep)
+    print_logs(
+        find_run(connection, run, tenant), connection, follow=follow, json=json, sleep=session.dependencies.sleep
+    )
 
 
 def watch_run(
@@ -306,7 +308,7 @@ def watch_run(
     from pipeline.cli.client.follow import exit_code, follow_run, report_end
 
     try:
-        ended = follow_run(run, runs, connection, sleep=session_of(ctx).world.sleep)
+        ended = follow_run(run, runs, connection, sleep=session_of(ctx).dependencies.sleep)
     except KeyboardInterrupt:
         sentence = f"the run continues: 'modeldrop watch {run}' follows it again"
         raise StoppedError(sentence, "Interrupted", ExitCode.INTERRUPTED) from None

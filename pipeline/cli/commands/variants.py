@@ -98,7 +98,7 @@ def verify(
     registered = find_version(connection, connection.tenant(tenant), model, version)
     golden = read_golden(connection, registered)
     with ModelApi(
-        connection.status.api_url or "", session.api_key(connection), transport=session.world.transport
+        connection.status.api_url or "", session.api_key(connection), transport=session.dependencies.transport
     ) as api:
         response = api.infer(model, list(golden.rows), version=registered.version)
     comparison = compare_predictions(response["predictions"], golden.predictions, golden.tolerance)

@@ -62,7 +62,7 @@ def run_demo(session: Session) -> None:
     """
     if session.choice.stack is None:
         _print_headline("The embedded cloud")
-        session.world.control.up(
+        session.dependencies.control.up(
             home=session.choice.home,
             bind="127.0.0.1",
             foreground=False,
@@ -114,7 +114,7 @@ def _play(act: _Act, data: Data, session: Session, connection: Connection) -> No
     tenant = connection.tenant(None)
     run = drop_file(data.file, connection, DropOptions(tenant=tenant, model=act.model, target=TARGET, spec=act.spec))
     assert run is not None, "a csv starts a run"
-    ended = follow_run(run, connection.runs, connection, sleep=session.world.sleep)
+    ended = follow_run(run, connection.runs, connection, sleep=session.dependencies.sleep)
     report_end(ended, connection)
     if (code := exit_code(ended)) is not ExitCode.OK:
         raise typer.Exit(code)

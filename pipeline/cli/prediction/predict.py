@@ -105,10 +105,10 @@ def _find_served(
         connection = connection or session.connection()
         address = connection.status.api_url or "", session.api_key(connection)
         if not is_token(address[1]):
-            api = stack.enter_context(ModelApi(*address, transport=session.world.transport))
+            api = stack.enter_context(ModelApi(*address, transport=session.dependencies.transport))
             return api, model, _find_signature(connection, address[1], model, tenant)
     name = model if tenant is None or "/" in model else f"{tenant}/{model}"
-    api = stack.enter_context(ModelApi(*address, transport=session.world.transport))
+    api = stack.enter_context(ModelApi(*address, transport=session.dependencies.transport))
     try:
         return api, name, api.signature(name)
     except NotFoundError as error:

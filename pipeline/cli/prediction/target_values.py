@@ -42,8 +42,8 @@ def values_table(predicted: PredictedRows, *, shown: int) -> RenderableType:
 
 def last_lines(predicted: PredictedRows, shown: int) -> list[Text]:
     """Return how many predictions are not shown, and which version made them."""
-    left = len(predicted.predictions) - shown
-    hidden = [Text(f"... and {left} more (--json prints all)", style="dim")] if left > 0 else []
+    remaining = len(predicted.predictions) - shown
+    hidden = [Text(f"... and {remaining} more (--json prints all)", style="dim")] if remaining > 0 else []
     return [*hidden, Text(f"{predicted.model} version {predicted.version}", style="dim")]
 
 

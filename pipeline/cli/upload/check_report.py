@@ -58,8 +58,8 @@ def _columns(columns: list[Mapping[str, Any]], targets: Sequence[str | None]) ->
     shown = _choose_columns(columns, targets)
     for column in shown:
         table.add_row(*_cells(column, is_target=column["name"] in targets, reasons=reasons))
-    if left := len(columns) - len(shown):
-        return Group(table, Text(f"and {left:,} more columns (--json lists all)", style="dim"))
+    if remaining := len(columns) - len(shown):
+        return Group(table, Text(f"and {remaining:,} more columns (--json lists all)", style="dim"))
     return table
 
 

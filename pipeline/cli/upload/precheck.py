@@ -160,9 +160,9 @@ def _check(upload: PlannedUpload, stored: Sequence[Path], spec: JobSpec) -> Chec
         find_format(file.name)
     total = sum(_unpacked_bytes(file) for file in (*upload.files, *upload.companions, *stored))
     if total > MAX_CHECKED_BYTES:
-        looked = "only settings and names of columns were" if check_names(upload.files[0], spec) else "not"
+        scope = "only settings and names of columns were" if check_names(upload.files[0], spec) else "not"
         message(
-            f"{looked} checked before the upload: more than {size(MAX_CHECKED_BYTES)} of data ('modeldrop check' reads "
+            f"{scope} checked before the upload: more than {size(MAX_CHECKED_BYTES)} of data ('modeldrop check' reads "
             "it)",
             style="dim",
         )

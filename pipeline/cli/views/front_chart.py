@@ -63,9 +63,9 @@ class FrontChart:
             for column in range(width):
                 line.append(*grid.get((row, column), (" ", "")))
             yield line
-        cheapest, dearest = (label(math.exp(value)) for value in (costs.low, costs.high))
+        cheapest, costliest = (label(math.exp(value)) for value in (costs.low, costs.high))
         yield Text(f"{'':>10} └{'─' * width}", style="dim")
-        yield Text(f"{'':>12}{cheapest}{dearest:>{width - len(cheapest)}}", style="dim")
+        yield Text(f"{'':>12}{cheapest}{costliest:>{width - len(cheapest)}}", style="dim")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -18,9 +18,9 @@ from pipeline.serving.rollouts.alias_target import AliasTarget
 from pipeline.serving.rollouts.comparison import compare_outputs
 from pipeline.serving.rollouts.counters import RolloutCounters
 
-__all__ = ["RolloutTraffic", "RunAside"]
+__all__ = ["RolloutTraffic", "RunComparison"]
 
-RunAside = Callable[[Callable[[], None]], bool]  # runs a comparison now or later; returns False if it drops it
+RunComparison = Callable[[Callable[[], None]], bool]  # runs a comparison now or later; returns False if it drops it
 
 _Role = Literal["live", "new"]
 
@@ -39,26 +39,26 @@ class RolloutTraffic:
 
     Attributes:
         counters: Counters of the rollouts.
-        run_aside: Runs a comparison.
+        run_comparison: Runs a comparison.
         after_request: Called after each measured request.
 
     Args:
         load: Returns a loaded version by tenant, model and number; raises the same errors as ModelSource.find.
         counters: Counters of the rollouts.
-        run_aside: Runs a comparison. By default comparisons run before the response is returned, and requests write the
-            counters; with ``run_aside`` the caller must write them.
+        run_comparison: Runs a comparison. By default comparisons run before the response is returned, and requests
+            write the counters; with ``run_comparison`` the caller must write them.
     """
 
     def __init__(
         self,
         load: Callable[[str, str, int], LoadedModel],
         counters: RolloutCounters,
-        run_aside: RunAside | None = None,
+        run_comparison: RunComparison | None = None,
     ) -> None:
         self._load = load
         self.counters = counters
-        self.run_aside = run_aside or _run_now
-        self.after_request = counters.count_request if run_aside is None else _do_nothing
+        self.run_comparison = run_comparison or _run_now
+        self.after_request = counters.count_request if run_comparison is None else _do_nothing
 
     def choose(self, target: AliasTarget, reference: ModelReference) -> LoadedModel:
         """Return the version that responds, with an ``observer`` if the request is measured.
@@ -111,7 +111,7 @@ class _Observer:
         self, traffic: RolloutTraffic, name: tuple[str, str, str], role: _Role, peer: LoadedModel | None
     ) -> None:
         self._counters = traffic.counters
-        self._run_aside = traffic.run_aside
+        self._run_comparison = traffic.run_comparison
         self._after_request = traffic.after_request
         self._name = name
         self._role = role
@@ -127,18 +127,18 @@ class _Observer:
             reply = predict(recorded)
         except Exception as error:
             if role == "new":
-                self._aside(lambda: self._count_failure(predict))
+                self._run(lambda: self._count_failure(predict))
             self._after_request()
             set_log_facts(error, {"tenant": name[0], "model": name[1], "variant": self._variant})
             raise
         self._counters.add_latency(name, role, recorded.seconds)
         if (peer := self._peer) is not None:
-            self._aside(lambda: self._compare(predict, recorded, peer))
+            self._run(lambda: self._compare(predict, recorded, peer))
         self._after_request()
         return reply._replace(facts={**reply.facts, "variant": self._variant})
 
-    def _aside(self, comparison: Callable[[], None]) -> None:
-        if not self._run_aside(comparison):
+    def _run(self, comparison: Callable[[], None]) -> None:
+        if not self._run_comparison(comparison):
             self._counters.add(self._name, {"dropped": 1})
 
     def _count_failure(self, predict: Callable[[LoadedModel], _Reply]) -> None:
@@ -200,4 +200,4 @@ def _run_now(comparison: Callable[[], None]) -> bool:
 
 
 def _do_nothing() -> None:
-    """Write no counters after a request: the user of ``run_aside`` writes them."""
+    """Write no counters after a request: the user of ``run_comparison`` writes them."""

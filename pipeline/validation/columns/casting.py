@@ -13,7 +13,7 @@ from pipeline.validation.columns.dates import convert_temporal, convert_time_num
 from pipeline.validation.columns.numbers.fitting import as_finite, fit_numbers
 from pipeline.validation.columns.numbers.parsing import parse_numbers
 
-__all__ = ["as_flags", "as_numbers", "as_text", "cast_column", "count_lost"]
+__all__ = ["as_flags", "as_numbers", "as_text", "cast_column", "count_invalid"]
 
 _INTEGERS = 2.0**63  # bound of 64-bit integers; larger floats are written with an exponent
 _TRUTH_WORDS = ("True", "TRUE", "False", "FALSE")  # JSON has true and false
@@ -43,7 +43,7 @@ def cast_column(raw: pl.Series, column: Column, missing: Set[str] = MISSING) -> 
     return as_text(cells, is_code=column.is_code)
 
 
-def count_lost(raw: pl.Series, values: pl.Series, column: Column, missing: Set[str] = MISSING) -> tuple[int, int]:
+def count_invalid(raw: pl.Series, values: pl.Series, column: Column, missing: Set[str] = MISSING) -> tuple[int, int]:
     """Count the cells that are not of the column's kind, and all cells with a value.
 
     Args:

@@ -12,7 +12,7 @@ from pipeline.validation.columns.dates import read_seconds, rewrite_dates, with_
 from pipeline.validation.columns.inferred import InferredColumn
 from pipeline.validation.words import counted
 
-__all__ = ["check_order", "explain_lost", "read_dates"]
+__all__ = ["check_order", "explain_invalid", "read_dates"]
 
 _MIN_DATES = 0.9  # minimum fraction of values that are dates; the others are read as missing
 _HEAD_ROWS = 100  # values that are checked before all values are
@@ -123,14 +123,14 @@ def check_order(cells: pl.Series, column: Column) -> None:
     days_first, months_first = _count_proofs(cells.filter(cells.str.contains(_ORDERED)))
     other_order = months_first if column.day_first else days_first
     if other_order > (days_first + months_first) * (1 - _MIN_DATES):
-        there, here = ("day", "month") if column.day_first else ("month", "day")
+        expected, actual = ("day", "month") if column.day_first else ("month", "day")
         raise InvalidColumnsError(
-            f"column '{column.name}': the {there} comes first in the training file, but the {here} comes first in "
+            f"column '{column.name}': the {expected} comes first in the training file, but the {actual} comes first in "
             f"{counted(other_order, 'cell')} of this one: the same order is expected, or dates such as 2024-01-31"
         )
 
 
-def explain_lost(cells: pl.Series, values: pl.Series, column: Column) -> str:
+def explain_invalid(cells: pl.Series, values: pl.Series, column: Column) -> str:
     """Explain why dates of a later file were not read, as the end of a message; empty if the order is not the reason.
 
     Args:

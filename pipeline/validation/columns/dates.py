@@ -55,12 +55,12 @@ def read_seconds(column: pl.Series, *, day_first: bool | None, time_unit: TimeUn
         return _read_forms(spelled, day_first=day_first)
 
     def read(spelled: pl.Series) -> pl.Series:
-        return _fill(read_forms(spelled), spelled, lambda left: read_forms(with_colons(left)))
+        return _fill(read_forms(spelled), spelled, lambda pending: read_forms(with_colons(pending)))
 
     seconds = _fill(seconds, texts, read)
     if len(texts) > _HEAD_ROWS:
-        seconds = _fill(seconds, texts, lambda left: read(_rewrite_by_head(left)))
-    seconds = _fill(seconds, texts, lambda left: read(rewrite_dates(left)))
+        seconds = _fill(seconds, texts, lambda pending: read(_rewrite_by_head(pending)))
+    seconds = _fill(seconds, texts, lambda pending: read(rewrite_dates(pending)))
     return seconds.set(~seconds.is_between(EARLIEST, LATEST), None)
 
 
@@ -117,12 +117,12 @@ def _divide(numbers: pl.Series, divisor: float) -> pl.Series:
 
 def _fill(seconds: pl.Series, texts: pl.Series, read: Callable[[pl.Series], pl.Series]) -> pl.Series:
     """Read the texts that have not been read yet."""
-    left = (seconds.is_null() & texts.is_not_null()).arg_true()
-    if left.is_empty():
+    pending = (seconds.is_null() & texts.is_not_null()).arg_true()
+    if pending.is_empty():
         return seconds
-    if len(left) == len(texts):
+    if len(pending) == len(texts):
         return read(texts)
-    return seconds.scatter(left, read(texts.gather(left)))
+    return seconds.scatter(pending, read(texts.gather(pending)))
 
 
 def _read_forms(texts: pl.Series, *, day_first: bool | None) -> pl.Series:
@@ -130,18 +130,18 @@ def _read_forms(texts: pl.Series, *, day_first: bool | None) -> pl.Series:
     seconds = pl.Series(texts.name, [None], dtype=pl.Float64).new_from_index(0, len(texts))
     head = texts.drop_nulls().head(_HEAD_ROWS)
     forms = sorted((*DATE_FORMATS, CLOCK), key=lambda form: -int(head.str.contains(form).sum()))
-    left = texts.is_not_null().arg_true()
+    pending = texts.is_not_null().arg_true()
     for form in forms:
-        if left.is_empty():
+        if pending.is_empty():
             break
-        remaining = texts if len(left) == len(texts) else texts.gather(left)
+        remaining = texts if len(pending) == len(texts) else texts.gather(pending)
         fits = remaining.str.contains(form)
         if fits.all():
             readings = _read_form(remaining, form, day_first=day_first)
-            return readings if len(left) == len(texts) else seconds.scatter(left, readings)
+            return readings if len(pending) == len(texts) else seconds.scatter(pending, readings)
         if fits.any():
-            seconds.scatter(left.filter(fits), _read_form(remaining.filter(fits), form, day_first=day_first))
-            left = left.filter(~fits)
+            seconds.scatter(pending.filter(fits), _read_form(remaining.filter(fits), form, day_first=day_first))
+            pending = pending.filter(~fits)
     return seconds
 
 

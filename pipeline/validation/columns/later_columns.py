@@ -10,9 +10,9 @@ import polars as pl
 from pipeline.contracts.errors import InvalidColumnsError
 from pipeline.contracts.signature import Column
 from pipeline.parsing.missing import MISSING
-from pipeline.validation.columns.casting import cast_column, count_lost
+from pipeline.validation.columns.casting import cast_column, count_invalid
 from pipeline.validation.columns.cells import strip_cells
-from pipeline.validation.columns.date_inference import check_order, explain_lost
+from pipeline.validation.columns.date_inference import check_order, explain_invalid
 from pipeline.validation.columns.numbers.fitting import fit_numbers
 from pipeline.validation.columns.numbers.inference import decimal_evidence
 from pipeline.validation.words import counted
@@ -54,15 +54,15 @@ def cast_later_column(raw: pl.Series, column: Column, missing: Set[str] = MISSIN
     is_numeric = column.kind == "numeric"
     exact = cast_column(raw, replace(column, is_wide=True) if is_numeric else column, missing)
     values = fit_numbers(exact, is_wide=column.is_wide) if is_numeric else exact
-    lost, present = count_lost(raw, values, column, missing)
-    if lost:
-        reason = explain_lost(cells, values, column)
-        if lost == present:
+    invalid, present = count_invalid(raw, values, column, missing)
+    if invalid:
+        reason = explain_invalid(cells, values, column)
+        if invalid == present:
             raise InvalidColumnsError(
                 f"column '{raw.name}' is not {column.kind}, as it is in the training file{reason}: the same spelling "
                 "is expected in both files"
             )
-        warnings += (f"column '{raw.name}': {counted(lost, 'cell')} not {column.kind}{reason}, read as missing",)
+        warnings += (f"column '{raw.name}': {counted(invalid, 'cell')} not {column.kind}{reason}, read as missing",)
     exact = exact.set(values.is_null(), None) if is_numeric else exact
     return LaterCells(cells=cells, values=values, exact=exact, warnings=warnings)
 

@@ -228,13 +228,13 @@ def _choose_labels(lists: pl.Series, name: str) -> tuple[tuple[str, ...], tuple[
     counts = counts.sort("rows", "label", descending=[True, False])
     enough = counts.filter((pl.col("rows") >= MIN_CLASS_ROWS) & (pl.col("rows") <= len(lists) - MIN_CLASS_ROWS))
     chosen = enough.head(MAX_TARGETS)
-    left = counts.height - chosen.height
-    if not left:
+    remaining = counts.height - chosen.height
+    if not remaining:
         return tuple(sorted(chosen["label"])), ()
     dropped = counts.filter(~pl.col("label").is_in(chosen["label"].to_list()))["label"].head(MAX_NAMED)
     listed = ", ".join(f"'{label[:40]}'" for label in dropped)
     return tuple(sorted(chosen["label"])), (
-        f"{counted(left, 'label')} of the target '{name}' with too few rows, in nearly all rows, or beyond the "
+        f"{counted(remaining, 'label')} of the target '{name}' with too few rows, in nearly all rows, or beyond the "
         f"{MAX_TARGETS} most frequent are not predicted, such as {listed}",
     )
 

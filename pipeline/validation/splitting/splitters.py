@@ -67,12 +67,12 @@ def check_rare_classes(target: TargetRule, counts: pl.DataFrame) -> list[str]:
         InvalidTargetError: Rare classes have more than MAX_RARE_FRACTION of the rows, or fewer than two others remain.
     """
     rare = counts.filter(pl.col("rows") < MIN_CLASS_ROWS)
-    lost, rows = int(rare["rows"].sum()), int(counts["rows"].sum())
-    if lost > rows * MAX_RARE_FRACTION or counts.height - rare.height < 2:
+    n_rare, rows = int(rare["rows"].sum()), int(counts["rows"].sum())
+    if n_rare > rows * MAX_RARE_FRACTION or counts.height - rare.height < 2:
         suggestion = describe_others(counts["class"], counts["rows"])
         raise InvalidTargetError(
             f"{rare.height:,} of the {counts.height:,} classes of the target '{target.name}' have fewer than "
-            f"{MIN_CLASS_ROWS} rows ({lost:,} of {rows:,} rows): at least two classes with that many are expected, "
+            f"{MIN_CLASS_ROWS} rows ({n_rare:,} of {rows:,} rows): at least two classes with that many are expected, "
             f"and at most {MAX_RARE_FRACTION:.0%} of the rows in smaller classes"
             + (f"; were numbers meant?{suggestion}" if suggestion else "; --target chooses another column")
         )
@@ -87,12 +87,12 @@ class ExactSplitter:
     target: TargetRule
     has_test: bool  # whether test rows are in another file
 
-    def assign(self, frame: pl.DataFrame, placed: pl.Series | None, batch: int) -> Assigned:
+    def assign(self, frame: pl.DataFrame, split_keys: pl.Series | None, batch: int) -> Assigned:
         """Assign all rows, and mask rows of rare classes and of classes without training rows.
 
         Args:
             frame: Rows in the types of the split files.
-            placed: The time or group of each row if the rows are split by time or group; else None.
+            split_keys: The time or group of each row if the rows are split by time or group; else None.
             batch: The number of the batch, from 0.
 
         Raises:
@@ -100,12 +100,14 @@ class ExactSplitter:
             TooFewRowsError: A split would be empty.
         """
         values = frame[self.target.name]
-        groups, copies, warnings = self._group(frame, placed)
+        groups, copies, warnings = self._group(frame, split_keys)
         if self.target.task != "classification":
-            return Assigned(splits=self._assign(values, placed, copies), groups=groups, warnings=warnings)
+            return Assigned(splits=self._assign(values, split_keys, copies), groups=groups, warnings=warnings)
         is_rare = values.is_in(check_rare_classes(self.target, values.rename("class").value_counts(name="rows")))
         common = values.filter(~is_rare)
-        splits = self._assign(common, *(None if rows is None else rows.filter(~is_rare) for rows in (placed, copies)))
+        splits = self._assign(
+            common, *(None if rows is None else rows.filter(~is_rare) for rows in (split_keys, copies))
+        )
         trained = common.filter(splits == "train").unique()
         all_splits = (
             pl.Series(["train"], dtype=SPLIT_TYPE)
@@ -122,25 +124,25 @@ class ExactSplitter:
         )
 
     def _group(
-        self, frame: pl.DataFrame, placed: pl.Series | None
+        self, frame: pl.DataFrame, split_keys: pl.Series | None
     ) -> tuple[pl.Series, pl.Series | None, Sequence[str]]:
         """Return each row's group; the groups of copies if the split is random and there are copies; and warnings."""
-        if placed is not None:
-            return placed.hash(self.spec.seed), None, ()
+        if split_keys is not None:
+            return split_keys.hash(self.spec.seed), None, ()
         copies, warnings = group_copies(frame.drop(self.spec.weight or [], strict=False))
         groups = pl.int_range(frame.height, eager=True).hash(self.spec.seed) if copies is None else copies
         return groups, copies, warnings
 
-    def _assign(self, target: pl.Series, placed: pl.Series | None, copies: pl.Series | None) -> pl.Series:
+    def _assign(self, target: pl.Series, split_keys: pl.Series | None, copies: pl.Series | None) -> pl.Series:
         split, seed = self.spec.split, self.spec.seed
         fractions = {"test": split.test, "validation": split.validation}
         if self.has_test:
             del fractions["test"]
-        if placed is None:
+        if split_keys is None:
             return assign_splits(target, copies, fractions, seed)
         if split.by == "time":
-            return assign_by_time(placed, fractions)
-        return assign_by_group(placed, fractions, seed)
+            return assign_by_time(split_keys, fractions)
+        return assign_by_group(split_keys, fractions, seed)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -167,18 +169,18 @@ class HashSplitter:
             ignores_copies=distinct < cast.frame.height / 2,
         )
 
-    def assign(self, frame: pl.DataFrame, placed: pl.Series | None, batch: int) -> Assigned:
+    def assign(self, frame: pl.DataFrame, split_keys: pl.Series | None, batch: int) -> Assigned:
         """Assign the rows of one batch by their hashes or times.
 
         Args:
             frame: Rows in the types of the split files.
-            placed: The time or group of each row if the rows are split by time or group; else None.
+            split_keys: The time or group of each row if the rows are split by time or group; else None.
             batch: The number of the batch, from 0.
         """
-        groups = self._hash(frame, placed, batch)
+        groups = self._hash(frame, split_keys, batch)
         if self.min_times is not None:
-            assert placed is not None, "times were read"
-            test, validation = placed >= self.min_times[0], placed >= self.min_times[1]
+            assert split_keys is not None, "times were read"
+            test, validation = split_keys >= self.min_times[0], split_keys >= self.min_times[1]
         else:
             # Hashed again, because the first bits of a row's hash are not uniform.
             fraction = groups.hash(self.seed).cast(pl.Float64) / _HASHES
@@ -187,9 +189,9 @@ class HashSplitter:
         names = pl.when(test).then(tested).when(validation).then(held).otherwise(train)
         return Assigned(splits=pl.select(names.alias("split")).to_series(), groups=groups)
 
-    def _hash(self, frame: pl.DataFrame, placed: pl.Series | None, batch: int) -> pl.Series:
-        if placed is not None:
-            return placed.hash(self.seed)
+    def _hash(self, frame: pl.DataFrame, split_keys: pl.Series | None, batch: int) -> pl.Series:
+        if split_keys is not None:
+            return split_keys.hash(self.seed)
         if self.ignores_copies:
             return pl.int_range(batch << 40, (batch << 40) + frame.height, eager=True).hash(self.seed)
         return pl.DataFrame([frame[name] for name in self.columns]).hash_rows(self.seed)
@@ -205,8 +207,8 @@ def _plan_fractions(split: Split, expected: int, *, has_test: bool) -> tuple[flo
 
 
 def _find_times(cast: CastRows, max_fractions: tuple[float, float]) -> tuple[float, float]:
-    assert cast.placed is not None, "times were read"
-    times = [cast.placed.quantile(1 - fraction, "higher") if fraction else math.inf for fraction in max_fractions]
+    assert cast.split_keys is not None, "times were read"
+    times = [cast.split_keys.quantile(1 - fraction, "higher") if fraction else math.inf for fraction in max_fractions]
     return float(times[0] or 0), float(times[1] or 0)
 
 

@@ -15,7 +15,7 @@ import pytest
 import typer.testing
 from typer.testing import CliRunner
 
-from pipeline.cli.client.session import Choice, Connection, DeploymentSite, Session, World
+from pipeline.cli.client.session import Choice, Connection, Dependencies, DeploymentSite, Session
 from pipeline.cli.main import app
 from pipeline.contracts.object_keys import RunKeys
 from pipeline.contracts.records.model_version import Lineage, ModelVersion
@@ -174,14 +174,14 @@ class Stage:
 
     def session(self, choice: Choice) -> Session:
         self.choices.append(choice)
-        world = World(
+        dependencies = Dependencies(
             control=self.control,
             connect=self._connect,
             site=self._site,
             transport=httpx.MockTransport(self._handle),
             sleep=lambda seconds: self.on_sleep(),
         )
-        return Session(choice=choice, world=world)
+        return Session(choice=choice, dependencies=dependencies)
 
     def _connect(self, choice: Choice, embedded: StackStatus | None) -> Connection:
         return Connection(

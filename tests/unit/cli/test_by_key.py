@@ -12,7 +12,7 @@ import httpx
 import pytest
 from typer.testing import CliRunner, Result
 
-from pipeline.cli.client.session import Choice, Session, World
+from pipeline.cli.client.session import Choice, Dependencies, Session
 from pipeline.cli.main import app
 from pipeline.contracts.object_keys import run_name
 from pipeline.contracts.records.run import Run, RunError
@@ -49,14 +49,14 @@ class Command:
         self.api.get = get
 
     def _session(self, choice: Choice) -> Session:
-        world = World(
+        dependencies = Dependencies(
             control=None,  # type: ignore[arg-type]  # no embedded cloud is asked
             connect=_fail,  # type: ignore[arg-type]
             site=_fail,  # type: ignore[arg-type]
             transport=httpx.MockTransport(self.api.answer),
             sleep=lambda _: None,
         )
-        return Session(choice=choice, world=world)
+        return Session(choice=choice, dependencies=dependencies)
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import httpx
 import pytest
 from typer.testing import CliRunner, Result
 
-from pipeline.cli.client.session import Choice, Session, World
+from pipeline.cli.client.session import Choice, Dependencies, Session
 from pipeline.cli.main import app
 from pipeline.registry.tenants import SharedModels
 from pipeline.use_cases.management.cancel_run import CancelRun
@@ -72,14 +72,14 @@ class Remote:
         return json.loads(result.stdout)
 
     def _session(self, choice: Choice) -> Session:
-        world = World(
+        dependencies = Dependencies(
             control=None,  # type: ignore[arg-type]  # no embedded cloud is asked
             connect=_fail,  # type: ignore[arg-type]
             site=_fail,  # type: ignore[arg-type]
             transport=httpx.MockTransport(self.answer),
             sleep=lambda _: None,
         )
-        return Session(choice=choice, world=world)
+        return Session(choice=choice, dependencies=dependencies)
 
 
 @pytest.fixture

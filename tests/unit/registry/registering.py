@@ -18,12 +18,12 @@ LIVE = AliasRef("demo", "adult")
 
 
 def make_registry(
-    table: Table, clock: FakeClock | None = None, pause: Callable[[float], None] = lambda seconds: None
+    table: Table, clock: FakeClock | None = None, sleep: Callable[[float], None] = lambda seconds: None
 ) -> ModelRegistry:
     """Return a registry whose artifacts bucket has the file of all versions."""
     store = FakeObjectStore("artifacts")
     store.put(artifact().key, MODEL_BYTES)
-    return ModelRegistry(table, store, now=clock or FakeClock(), pause=pause)
+    return ModelRegistry(table, store, now=clock or FakeClock(), sleep=sleep)
 
 
 def register_ready(registry: ModelRegistry, count: int, model: str = "adult") -> None:

@@ -177,7 +177,7 @@ def test_a_registration_that_always_loses_the_race_is_a_transient_error(artifact
             return False
 
     with pytest.raises(TransientError, match="busy"):
-        register(ModelRegistry(Contended(), artifacts, pause=lambda _: None), "demo_adult_1")
+        register(ModelRegistry(Contended(), artifacts, sleep=lambda _: None), "demo_adult_1")
 
 
 @pytest.mark.parametrize(

@@ -26,7 +26,7 @@ class World:
     def __init__(self) -> None:
         self.clock, self.table, self.artifacts = FakeClock(), FakeTable(), FakeObjectStore("artifacts")
         self.runs = RunLog(self.table, now=self.clock)
-        self.registry = ModelRegistry(self.table, self.artifacts, now=self.clock, pause=lambda seconds: None)
+        self.registry = ModelRegistry(self.table, self.artifacts, now=self.clock, sleep=lambda seconds: None)
         self.orphans = OrphanedFiles(registry=self.registry, runs=self.runs, artifacts=self.artifacts)
 
     def register(self, body: bytes, model: str = "adult") -> str:

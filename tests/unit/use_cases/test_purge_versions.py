@@ -27,7 +27,7 @@ class House:
     def __init__(self) -> None:
         self.clock, self.store = FakeClock(), FakeObjectStore("artifacts")
         self.table = FakeTable()
-        self.registry = ModelRegistry(self.table, self.store, now=self.clock, pause=lambda seconds: None)
+        self.registry = ModelRegistry(self.table, self.store, now=self.clock, sleep=lambda seconds: None)
         self.purge = PurgeVersions(registry=self.registry, artifacts=self.store)
 
     def register(self, content: str, model: str = "adult", tenant: str = "demo") -> str:

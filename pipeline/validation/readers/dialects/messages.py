@@ -27,9 +27,9 @@ def _name_lines(lines: Sequence[int]) -> str:
     return f"lines {', '.join(shown[:-1])} and {shown[-1]}"
 
 
-def warn_delimiter(separation: Separation, promised: str | None) -> Iterator[str]:
-    """Warn if the delimiter is not ``promised``, the one that the file's name implies."""
-    if promised and separation.delimiter != promised:
+def warn_delimiter(separation: Separation, implied: str | None) -> Iterator[str]:
+    """Warn if the delimiter is not ``implied``, the one that the file's name implies."""
+    if implied and separation.delimiter != implied:
         yield "the fields are not separated by tabs, as the file's name says: another delimiter was detected"
 
 

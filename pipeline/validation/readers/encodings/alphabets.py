@@ -25,7 +25,7 @@ class CodePage:
     codec: str
     languages: tuple[str, ...]
     region: str = ""  # name of the alphabet with the letters of all languages of the region
-    handicap: float = 0.0  # subtracted from the score, for rare encodings
+    penalty: float = 0.0  # subtracted from the score, for rare encodings
 
 
 _LATIN = {
@@ -133,26 +133,26 @@ def _make_latin(name: str, letters: str) -> Alphabet:
 ALPHABETS = _make_alphabets()
 CODE_PAGES = (
     CodePage("cp1252", _WESTERN_LANGUAGES, "western"),
-    CodePage("iso8859-15", _WESTERN_LANGUAGES, "western", handicap=0.01),
+    CodePage("iso8859-15", _WESTERN_LANGUAGES, "western", penalty=0.01),
     CodePage("cp1250", _CENTRAL_LANGUAGES, "central"),
-    CodePage("iso8859-2", _CENTRAL_LANGUAGES, "central", handicap=0.01),
+    CodePage("iso8859-2", _CENTRAL_LANGUAGES, "central", penalty=0.01),
     CodePage("cp1254", ("turkish",)),
-    CodePage("cp1258", ("vietnamese",), handicap=0.15),
+    CodePage("cp1258", ("vietnamese",), penalty=0.15),
     CodePage("cp1257", _BALTIC_LANGUAGES),
     CodePage("cp1251", _CYRILLIC_LANGUAGES),
     CodePage("koi8-r", ("russian", "bulgarian")),
     CodePage("koi8-u", ("ukrainian",)),
     CodePage("iso8859-5", _CYRILLIC_LANGUAGES),
     CodePage("cp866", _CYRILLIC_LANGUAGES),
-    CodePage("mac-cyrillic", _CYRILLIC_LANGUAGES, handicap=0.02),
+    CodePage("mac-cyrillic", _CYRILLIC_LANGUAGES, penalty=0.02),
     CodePage("cp1253", ("greek",)),
     CodePage("iso8859-7", ("greek",)),
     CodePage("cp1255", ("hebrew",)),
     CodePage("cp1256", ("arabic",)),
     CodePage("iso8859-6", ("arabic",)),
     CodePage("cp874", ("thai",)),
-    CodePage("cp850", _WESTERN_LANGUAGES, "western", handicap=0.1),
-    CodePage("cp437", _WESTERN_LANGUAGES, "western", handicap=0.11),
-    CodePage("cp852", _CENTRAL_LANGUAGES, "central", handicap=0.1),
-    CodePage("mac-roman", _WESTERN_LANGUAGES, "western", handicap=0.1),
+    CodePage("cp850", _WESTERN_LANGUAGES, "western", penalty=0.1),
+    CodePage("cp437", _WESTERN_LANGUAGES, "western", penalty=0.11),
+    CodePage("cp852", _CENTRAL_LANGUAGES, "central", penalty=0.1),
+    CodePage("mac-roman", _WESTERN_LANGUAGES, "western", penalty=0.1),
 )

@@ -54,7 +54,7 @@ class _Reading:
 
     @property
     def score(self) -> float:
-        return sum(self.rates) / len(self.rates) - self.page.handicap
+        return sum(self.rates) / len(self.rates) - self.page.penalty
 
 
 def find_legacy_codec(data: bytes) -> str:
@@ -103,7 +103,7 @@ def _leads(reading: _Reading, rival: _Reading) -> bool:
     overall, count = reading.score - rival.score, len(reading.texts)
     if not leads or overall <= 0:
         return False
-    lead = sum(leads) / len(leads) + rival.page.handicap - reading.page.handicap
+    lead = sum(leads) / len(leads) + rival.page.penalty - reading.page.penalty
     if lead > _MIN_LEAD + _LEAD_WORDS / len(leads) or overall > _MIN_CLEAR_LEAD:
         return True
     is_many = len(leads) >= _MIN_DIFFERENT * count  # a few differing words may be foreign names
