@@ -79,7 +79,7 @@ class Account(Protocol):
         """Return the availability zones of the region, sorted by name."""
         ...
 
-    def offered(self, instance_types: Sequence[str]) -> Mapping[str, frozenset[str]]:
+    def offerings(self, instance_types: Sequence[str]) -> Mapping[str, frozenset[str]]:
         """Return which zones offer which instance types.
 
         Args:

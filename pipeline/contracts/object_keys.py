@@ -137,7 +137,7 @@ class UploadKey(NamedTuple):
         return self.file.lower().endswith(".onnx")
 
     @property
-    def shown(self) -> str:
+    def display_name(self) -> str:
         """Return the name of the file or folder, as users see it."""
         return self.file if self.dataset is None else f"{self.dataset}/"
 

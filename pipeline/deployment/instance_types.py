@@ -37,8 +37,8 @@ def _check(account: Account, parameter: str, kinds: list[str]) -> PreflightCheck
     requested = [kind for kind in kinds if kind not in _FAMILIES_CHOSEN_BY_BATCH]
     if not requested:
         return ok(_NAME, f"{parameter}: {', '.join(kinds)} is chosen by Batch from what the region offers")
-    offered = account.offered([kind if "." in kind else f"{kind}.*" for kind in requested])
-    zones = {kind: _find_zones(kind, offered) for kind in requested}
+    offerings = account.offerings([kind if "." in kind else f"{kind}.*" for kind in requested])
+    zones = {kind: _find_zones(kind, offerings) for kind in requested}
     fix = "choose other types or another region" + (", or Gpu=none" if parameter.startswith("Gpu") else "")
     if missing := [kind for kind in requested if not zones[kind]]:
         return failed(_NAME, f"{parameter}: {account.region} does not offer {', '.join(missing)}", fix=fix)
@@ -49,8 +49,8 @@ def _check(account: Account, parameter: str, kinds: list[str]) -> PreflightCheck
     return ok(_NAME, f"{parameter}: {account.region} offers {', '.join(requested)}")
 
 
-def _find_zones(kind: str, offered: Mapping[str, frozenset[str]]) -> frozenset[str]:
+def _find_zones(kind: str, offerings: Mapping[str, frozenset[str]]) -> frozenset[str]:
     """Return the zones that offer a type, or any size of a family."""
     if "." in kind:
-        return offered.get(kind, frozenset())
-    return frozenset().union(*(zones for size, zones in offered.items() if size.startswith(f"{kind}.")))
+        return offerings.get(kind, frozenset())
+    return frozenset().union(*(zones for size, zones in offerings.items() if size.startswith(f"{kind}.")))

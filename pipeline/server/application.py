@@ -105,7 +105,7 @@ class ServerApplication:
         caller = self._authenticator.recall(key)
         is_compressed = "content-encoding" in request.headers  # the size of the decompressed body is unknown
         if caller is not None and not is_compressed and self._dispatcher.is_fast(request.path, len(request.body)):
-            self._complete(request, started, respond, self._call(request, caller, self._dispatcher.run_here))
+            self._complete(request, started, respond, self._call(request, caller, self._dispatcher.run_in_loop))
             return
         call = partial(self._authenticate_and_call, request, key, caller)
         future = self._dispatcher.run_in_thread(call, _deadline(request))

@@ -50,15 +50,15 @@ def validate(run: str, upload: Upload, *, uploads: ObjectStore, artifacts: Objec
             downloaded.
     """
     named = parse_upload_key(upload.key)
-    check_bytes(named.shown, upload.metadata, upload.bytes)
+    check_bytes(named.display_name, upload.metadata, upload.bytes)
     max_bytes = MAX_LARGE_BYTES if all(form.streamed for _, _, form in list_files(upload)) else MAX_BYTES
-    _check_bytes(named.shown, upload.bytes, max_bytes)
+    _check_bytes(named.display_name, upload.bytes, max_bytes)
     requested = read_spec(upload, uploads)
     code = read_code(upload, uploads)
     source = fetch(upload, uploads, workdir)
     rejected = RejectedRows(workdir / _REJECTED)
     try:
-        check_sha256(named.shown, upload.metadata, lambda: source.sha256)
+        check_sha256(named.display_name, upload.metadata, lambda: source.sha256)
         rows, prepared = _prepare(source, requested.spec, rejected, upload, uploads, workdir)
     except DatasetError as error:
         error.details["sha256"] = source.sha256

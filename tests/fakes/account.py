@@ -39,7 +39,7 @@ class FakeAccount:
     def zones(self) -> Sequence[str]:
         return ["eu-west-1a", "eu-west-1b", "eu-west-1c"]
 
-    def offered(self, instance_types: Sequence[str]) -> Mapping[str, frozenset[str]]:
+    def offerings(self, instance_types: Sequence[str]) -> Mapping[str, frozenset[str]]:
         families = tuple(kind.removesuffix("*") for kind in instance_types)
         return {kind: zones for kind, zones in self.types.items() if kind.startswith(families)}
 

@@ -75,7 +75,7 @@ def follow_run(run: str, runs: RunReader, connection: Connection | None, *, slee
     curves = tuple if connection is None else curves_of(run, connection.artifacts)
     console = err()
     updates = _updates(run, runs, sleep)
-    return _follow_live(updates, console, curves) if console.is_terminal else _follow_plainly(updates)
+    return _follow_live(updates, console, curves) if console.is_terminal else _follow_as_lines(updates)
 
 
 def exit_code(run: Run) -> ExitCode:
@@ -200,7 +200,7 @@ def _is_training(run: Run) -> bool:
     return any(stage.name == "train" and stage.status == "RUNNING" for stage in run.stages)
 
 
-def _follow_plainly(updates: Iterator[Run]) -> Run:
+def _follow_as_lines(updates: Iterator[Run]) -> Run:
     printed: dict[str, str] = {}
     events = 0
     for run in updates:

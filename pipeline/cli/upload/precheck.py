@@ -168,7 +168,7 @@ def _check(upload: PlannedUpload, stored: Sequence[Path], spec: JobSpec) -> Chec
         )
         return None
     console = err()
-    with console.status(f"checking {upload.key.shown}"):  # prints nothing without a terminal
+    with console.status(f"checking {upload.key.display_name}"):  # prints nothing without a terminal
         return check_drop(
             upload.files,
             dataset=upload.key.dataset,

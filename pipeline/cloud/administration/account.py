@@ -49,18 +49,18 @@ class AwsAccount:
             zones = self._clients.ec2.describe_availability_zones(Filters=filters)["AvailabilityZones"]
         return sorted(zone["ZoneName"] for zone in zones)
 
-    def offered(self, instance_types: Sequence[str]) -> Mapping[str, frozenset[str]]:
+    def offerings(self, instance_types: Sequence[str]) -> Mapping[str, frozenset[str]]:
         """Return the availability zones that offer each instance type; a type that no zone offers is absent."""
         filters = [{"Name": "instance-type", "Values": list(instance_types)}]
-        offered: dict[str, set[str]] = {}
+        offerings: dict[str, set[str]] = {}
         with translate_errors("EC2"):
             pages = self._clients.ec2.get_paginator("describe_instance_type_offerings").paginate(
                 LocationType="availability-zone", Filters=filters
             )
             for page in pages:
                 for offering in page["InstanceTypeOfferings"]:
-                    offered.setdefault(offering["InstanceType"], set()).add(offering["Location"])
-        return {kind: frozenset(zones) for kind, zones in offered.items()}
+                    offerings.setdefault(offering["InstanceType"], set()).add(offering["Location"])
+        return {kind: frozenset(zones) for kind, zones in offerings.items()}
 
     def quota(self, service: str, code: str) -> float:
         """Return the account's value of a quota or, if it has none, AWS's default.

@@ -75,7 +75,7 @@ class Dispatcher:
             and key not in self._suspects
         )
 
-    def run_here(self, key: str, call: Callable[[], _Result]) -> _Result:
+    def run_in_loop(self, key: str, call: Callable[[], _Result]) -> _Result:
         """Run a fast request in the event loop. After a slow request, a thread runs the next request of the same key.
 
         Args:

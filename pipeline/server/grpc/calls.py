@@ -132,7 +132,7 @@ class CallRunner:
         caller = self._authenticator.recall(key)
         if caller is not None and self._dispatcher.is_fast(call.key, call.size):
             try:
-                return self._dispatcher.run_here(call.key, lambda: call.run(caller))
+                return self._dispatcher.run_in_loop(call.key, lambda: call.run(caller))
             finally:
                 self._dispatcher.leave()
 

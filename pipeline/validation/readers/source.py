@@ -73,17 +73,17 @@ def list_files(upload: Upload) -> list[tuple[Part, str, Format]]:
 def _list_part_files(upload: Upload, named: UploadKey) -> list[tuple[Part, str, Format]]:
     if not upload.parts:
         raise UnreadableDatasetError(
-            f"'{named.shown}' has no part files with its _SUCCESS: files such as part-0.parquet are expected"
+            f"'{named.display_name}' has no part files with its _SUCCESS: files such as part-0.parquet are expected"
         )
     if len(upload.parts) > MAX_PARTS:
-        raise UnreadableDatasetError(f"'{named.shown}' has more than {MAX_PARTS:,} part files, the maximum")
+        raise UnreadableDatasetError(f"'{named.display_name}' has more than {MAX_PARTS:,} part files, the maximum")
     filled = [part_file for part_file in upload.parts if part_file.bytes] or upload.parts  # an empty file has no rows
     files = [(part_file, name := part_file.key.rsplit("/", 1)[1], find_format(name)) for part_file in filled]
     _, first, first_form = files[0]
     for _, name, form in files:
         if form.kind != first_form.kind:
             raise UnreadableDatasetError(
-                f"'{named.shown}' holds '{first}' and '{name}': parts of one format are expected"
+                f"'{named.display_name}' holds '{first}' and '{name}': parts of one format are expected"
             )
     return files
 
@@ -104,7 +104,7 @@ def fetch(upload: Upload, uploads: ObjectStore, folder: Path) -> Source:
     paths = {file.name: file.path for file in files}
     digest = pool.submit(hash_files, paths, several=named.dataset is not None)
     pool.shutdown(wait=False)
-    return Source(name=named.shown, files=tuple(files), digest=digest)
+    return Source(name=named.display_name, files=tuple(files), digest=digest)
 
 
 def is_large(source: Source) -> bool:

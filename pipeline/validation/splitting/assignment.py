@@ -50,10 +50,10 @@ def assign_splits(target: pl.Series, groups: pl.Series | None, fractions: Mappin
     """
     strata = _stratify(target)
     if groups is None:
-        assigned = _deal(strata, fractions, seed)
+        assigned = _split_by_stratum(strata, fractions, seed)
     else:
         first = groups.is_first_distinct()  # one row represents each group
-        split_names = _deal(strata.filter(first), fractions, seed)
+        split_names = _split_by_stratum(strata.filter(first), fractions, seed)
         units = pl.DataFrame({"group": groups.filter(first), "split": split_names})
         assigned = groups.alias("group").to_frame().join(units, on="group", how="left", maintain_order="left")["split"]
     for name in ("train", *fractions):
@@ -128,7 +128,7 @@ def _stratify(target: pl.Series) -> pl.Series:
     return (target.rank("ordinal").cast(pl.Int64) - 1) * _QUANTILES // len(target)
 
 
-def _deal(strata: pl.Series, fractions: Mapping[str, float], seed: int) -> pl.Series:
+def _split_by_stratum(strata: pl.Series, fractions: Mapping[str, float], seed: int) -> pl.Series:
     """Return each unit's split: every n-th of the units, which are sorted by stratum and shuffled within a stratum."""
     order = pl.int_range(len(strata), eager=True).shuffle(seed)
     sorted_units = (strata.cast(pl.Int64) * len(strata) + order).arg_sort()

@@ -62,8 +62,8 @@ def test_offered_reads_the_zones_of_instance_types_from_all_pages(clients: Clien
     stubber.add_response(*first, parameters)
     stubber.add_response(*second, {**parameters, "NextToken": "n"})
     stubber.activate()
-    offered = AwsAccount(clients).offered(["g4dn.xlarge", "c6i.*"])
-    assert offered == {"g4dn.xlarge": frozenset({"eu-west-1a", "eu-west-1b"})}
+    offerings = AwsAccount(clients).offerings(["g4dn.xlarge", "c6i.*"])
+    assert offerings == {"g4dn.xlarge": frozenset({"eu-west-1a", "eu-west-1b"})}
 
 
 def test_zones_are_sorted_as_the_template_uses_them(clients: Clients) -> None:

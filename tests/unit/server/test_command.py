@@ -54,6 +54,6 @@ def test_serve_prints_a_ready_line_serves_and_exits_0(tmp_path: Path, workers: s
 def test_invalid_combinations_of_options_are_refused(tmp_path: Path, arguments: list[str], fact: str) -> None:
     path = write_scaling_model(tmp_path)
     words = [str(path) if word == "FILE" else word for word in arguments]
-    result = CliRunner().invoke(app, ["serve", *words], obj=lambda choice: Session(choice=Choice(), world=None))
+    result = CliRunner().invoke(app, ["serve", *words], obj=lambda choice: Session(choice=Choice(), dependencies=None))
     assert result.exit_code == 2
     assert fact in result.output

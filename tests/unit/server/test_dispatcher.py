@@ -48,7 +48,7 @@ def _fast_dispatcher() -> Dispatcher:
     """Return a dispatcher that has seen fast requests, and whose next one in the event loop is not measured."""
     dispatcher = _dispatcher()
     dispatcher.record_cost("/infer", 0.0001)
-    dispatcher.run_here("/infer", lambda: None)
+    dispatcher.run_in_loop("/infer", lambda: None)
     assert dispatcher.is_fast("/infer", 10)
     return dispatcher
 
@@ -62,12 +62,12 @@ def _hold_up() -> None:
 def test_a_path_that_becomes_slow_blocks_the_event_loop_only_once(fast_calls: int) -> None:
     dispatcher = _fast_dispatcher()
     for _ in range(fast_calls):
-        dispatcher.run_here("/infer", lambda: None)
+        dispatcher.run_in_loop("/infer", lambda: None)
     inline = 0
     for _ in range(100):
         if dispatcher.is_fast("/infer", 10):
             inline += 1
-            dispatcher.run_here("/infer", _hold_up)
+            dispatcher.run_in_loop("/infer", _hold_up)
         else:
             dispatcher.run_measured("/infer", _hold_up)
     assert inline == 1
@@ -75,7 +75,7 @@ def test_a_path_that_becomes_slow_blocks_the_event_loop_only_once(fast_calls: in
 
 def test_a_path_returns_to_the_event_loop_after_a_fast_request_in_a_thread() -> None:
     dispatcher = _fast_dispatcher()
-    dispatcher.run_here("/infer", lambda: time.sleep(0.002))
+    dispatcher.run_in_loop("/infer", lambda: time.sleep(0.002))
     assert not dispatcher.is_fast("/infer", 10)
     dispatcher.run_measured("/infer", lambda: None)
     assert dispatcher.is_fast("/infer", 10)

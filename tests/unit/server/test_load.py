@@ -127,8 +127,8 @@ def test_requests_during_the_warm_up_or_after_the_end_are_not_counted() -> None:
 
 def test_the_command_prints_a_table_draws_a_plot_and_writes_json(server: RunningServer, tmp_path: Path) -> None:
     command = ["bench", "scale", "--url", str(server.client.base_url), "--clients", "1,2", "--seconds", "0.5"]
-    choice = Choice(api_key="secret")
-    run = lambda *more: CliRunner().invoke(app, [*command, *more], obj=lambda _: Session(choice=choice, world=None))  # noqa: E731
+    session = Session(choice=Choice(api_key="secret"), dependencies=None)
+    run = lambda *more: CliRunner().invoke(app, [*command, *more], obj=lambda _: session)  # noqa: E731
     picture = tmp_path / "load.png"
     shown = run("--plot", str(picture))
     assert shown.exit_code == 0, shown.output
@@ -154,6 +154,6 @@ def test_a_plot_is_written_even_if_all_requests_failed(tmp_path: Path) -> None:
 @pytest.mark.parametrize("clients", ["0", "x", "1,,2", "5000", ""])
 def test_an_invalid_number_of_clients_is_a_usage_error(clients: str) -> None:
     command = ["bench", "scale", "--url", "http://127.0.0.1:1", "--clients", clients]
-    result = CliRunner().invoke(app, command, obj=lambda choice: Session(choice=Choice(), world=None))
+    result = CliRunner().invoke(app, command, obj=lambda choice: Session(choice=Choice(), dependencies=None))
     assert result.exit_code == 2
     assert "--clients" in result.output

@@ -42,7 +42,7 @@ def install() -> None:
         apigateway_v1._api_key_from_request,
     )
 
-    async def invoke_and_keep(*args: Any) -> Any:
+    async def invoke_and_store_key(*args: Any) -> Any:
         result = await invoke(*args)
         policy = (result or {}).get("body")
         if not isinstance(policy, dict):
@@ -55,7 +55,7 @@ def install() -> None:
         context = {**(policy.get("context") or {}), _IN_CONTEXT: policy[_IN_CONTEXT]}
         return {**result, "body": {**policy, "context": context}}
 
-    async def authorize_and_take(api_id: str, *args: Any) -> tuple[Any, Any]:
+    async def authorize_and_read_key(api_id: str, *args: Any) -> tuple[Any, Any]:
         error, context = await authorize(api_id, *args)
         context = dict(context) if context is not None else None
         key = context.pop(_IN_CONTEXT, None) if context is not None else None
@@ -67,7 +67,7 @@ def install() -> None:
         stored_key = _key.get()
         return from_header(headers) if stored_key is _HEADER else stored_key
 
-    def evaluate_and_keep(policy_doc: Any, method_arn: str) -> Any:
+    def evaluate_and_store_reason(policy_doc: Any, method_arn: str) -> Any:
         _reason.set(policy_doc.get(_REASON, "") if isinstance(policy_doc, dict) else "")
         return evaluate(policy_doc, method_arn)
 
@@ -76,8 +76,8 @@ def install() -> None:
         return status, response_headers, body.replace(b"$context.authorizer.reason", _reason.get().encode())
 
     evaluate, respond = apigateway_v1._evaluate_policy, apigateway_v1._gateway_error_response
-    apigateway_v1._evaluate_policy = evaluate_and_keep
+    apigateway_v1._evaluate_policy = evaluate_and_store_reason
     apigateway_v1._gateway_error_response = respond_with_reason
-    apigateway_v1._invoke_authorizer_lambda = invoke_and_keep
-    apigateway_v1._authorize_request_v1 = authorize_and_take
+    apigateway_v1._invoke_authorizer_lambda = invoke_and_store_key
+    apigateway_v1._authorize_request_v1 = authorize_and_read_key
     apigateway_v1._api_key_from_request = key_of

@@ -53,18 +53,18 @@ class Items:
         put, remove, replaced = dynamodb._set_item, dynamodb._remove_item, dynamodb._items_replaced
         load, restore_positions = dynamodb.load_persisted_state, lambda_svc._restore_esm_positions
 
-        def put_and_keep(table: Table, pk_val: Any, sk_val: Any, item: Any) -> Any:
+        def put_and_record(table: Table, pk_val: Any, sk_val: Any, item: Any) -> Any:
             with self._journal.lock:
                 result = put(_wrap_items(table), pk_val, sk_val, item)
                 self._changed[_key(table, pk_val, sk_val)] = encode(item)
                 return result
 
-        def remove_and_keep(table: Table, pk_val: Any, sk_val: Any) -> Any:
+        def remove_and_record(table: Table, pk_val: Any, sk_val: Any) -> Any:
             with self._journal.lock:
                 self._changed[_key(table, pk_val, sk_val)] = None
                 return remove(table, pk_val, sk_val)
 
-        def replace_and_keep(table: Table) -> None:
+        def replace_and_record(table: Table) -> None:
             with self._journal.lock:
                 self._replace(_wrap_items(table))
                 replaced(table)
@@ -79,8 +79,8 @@ class Items:
                 store._data.update(dict.fromkeys(store._data, 0))
 
         lambda_svc._restore_esm_positions = restore_to_the_beginning
-        dynamodb._set_item, dynamodb._remove_item = put_and_keep, remove_and_keep
-        dynamodb._items_replaced, dynamodb.load_persisted_state = replace_and_keep, load_with_items
+        dynamodb._set_item, dynamodb._remove_item = put_and_record, remove_and_record
+        dynamodb._items_replaced, dynamodb.load_persisted_state = replace_and_record, load_with_items
 
     def changes(self) -> list[Change]:
         """Return the items that were written or removed."""

@@ -35,7 +35,7 @@ def install(journal: Journal) -> None:
         cloudwatch_logs._log_groups._data = groups
 
     cloudwatch_logs._log_groups._data = groups
-    cloudwatch_logs._log_records._data = _Nothing()
+    cloudwatch_logs._log_records._data = _DiscardingDict()
     cloudwatch_logs.load_persisted_state = load_groups
 
 
@@ -64,6 +64,6 @@ class _Groups(dict[Any, Group]):
             self[key] = group
 
 
-class _Nothing(dict[Any, Any]):
+class _DiscardingDict(dict[Any, Any]):
     def __setitem__(self, key: Any, value: Any) -> None:
         """Store nothing."""

@@ -80,7 +80,7 @@ def infer_number_kind(
 
 def _is_row_number(numbers: pl.Series) -> bool:
     """Return whether the numbers are consecutive integers that begin at 0 or 1 or have an identifier's name."""
-    if not _each_there_once(numbers) or _span(numbers) != len(numbers) - 1:
+    if not _are_distinct_integers(numbers) or _span(numbers) != len(numbers) - 1:
         return False
     if _IDENTIFIER_NAME.fullmatch(numbers.name):
         return True
@@ -96,13 +96,13 @@ def may_number_rows(name: str, minimum: float, rows: int) -> bool:
 
 def numbers_rows(numbers: pl.Series) -> bool:
     """Return whether an unnamed column numbers the rows of a table: distinct integers without wide gaps."""
-    return len(numbers) > 0 and _each_there_once(numbers) and _span(numbers) < _MAX_ROW_NUMBER_SPAN * len(numbers)
+    return len(numbers) > 0 and _are_distinct_integers(numbers) and _span(numbers) < _MAX_ROW_NUMBER_SPAN * len(numbers)
 
 
 def _quantity(numbers: pl.Series, number_format: NumberFormat, missing: int) -> InferredColumn | Dropped:
     name = numbers.name
     warnings = []
-    if _each_there_once(numbers) and _IDENTIFIER_NAME.fullmatch(name):
+    if _are_distinct_integers(numbers) and _IDENTIFIER_NAME.fullmatch(name):
         warnings.append(
             f"column '{name}' is named like an identifier, but read as a number: drop: [{name}] leaves it out"
         )
@@ -173,7 +173,7 @@ def _needs_float64(numbers: pl.Series) -> bool:
     return rounded < len(distinct) * (1 - _MAX_LOST_FRACTION)
 
 
-def _each_there_once(numbers: pl.Series) -> bool:
+def _are_distinct_integers(numbers: pl.Series) -> bool:
     if len(numbers) < 3 or numbers.null_count() or _span(numbers) < len(numbers) - 1:
         return False
     return bool(_is_integer(numbers).all() and numbers.is_unique().all())

@@ -14,7 +14,7 @@ from pipeline.validation.readers.dialects.dialect import Dialect
 from pipeline.validation.readers.dialects.footer import Body, find_footer, read_tail
 from pipeline.validation.readers.dialects.header import (
     TableStart,
-    are_invented,
+    are_generated,
     find_named_header,
     find_rows,
     find_table,
@@ -81,7 +81,7 @@ def _find_table(comments: Comments, width: int, options: ReadOptions) -> tuple[T
     if options.header == "none":
         return find_rows(records, width), None
     table = find_table(records, width, comments.header)
-    if table.header is None or not are_invented(options.names):
+    if table.header is None or not are_generated(options.names):
         return table, None
     if is_name_line(table.header, table.profiles):
         return replace(table, header=None), table.header

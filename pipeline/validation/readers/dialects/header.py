@@ -16,7 +16,7 @@ from pipeline.validation.readers.dialects.units import is_unit_row
 
 __all__ = [
     "TableStart",
-    "are_invented",
+    "are_generated",
     "find_named_header",
     "find_rows",
     "find_table",
@@ -28,7 +28,7 @@ _LOOK_AHEAD = 10  # records after a header, of which half must have the table's 
 _MAX_PREAMBLE = 200  # maximum records before the table
 _MAX_ADVANCE = 30  # maximum records between the first candidate and the header
 _MAX_NOTE_VALUES = 4  # maximum notes such as "Version,5" that look like rows
-_INVENTED = re.compile(r"column_\d+")
+_GENERATED = re.compile(r"column_\d+")
 _PROSE_WORDS = 4
 _MAX_RAGGED_FRACTION = 0.02
 _MAX_REPEATED_FRACTION = 0.05  # maximum fraction of rows that are repeated headers
@@ -91,9 +91,9 @@ def find_named_header(records: Sequence[TextRow], names: Sequence[str], width: i
     return TableStart(header=records[header], first=header + 1, profiles=_profile(records, header, width))
 
 
-def are_invented(names: Sequence[str]) -> bool:
+def are_generated(names: Sequence[str]) -> bool:
     """Return whether a model's column names are the generated ones of a file without a header."""
-    return bool(names) and all(_INVENTED.fullmatch(name) for name in names)
+    return bool(names) and all(_GENERATED.fullmatch(name) for name in names)
 
 
 def _names(record: TextRow) -> set[str]:
