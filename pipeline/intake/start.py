@@ -106,9 +106,8 @@ def start_run(  # noqa: PLR0913 - the ports of a stage, by keyword
     run = run_name(upload_key.tenant, upload_key.model, reference.bucket, reference.key, info.version_id)
     upload = _upload(reference, upload_key, info, uploads, now)
     # The log is created first, so that the execution finds it; the execution starts last, since it cannot be undone.
-    began = runs.create(
-        run, tenant=upload_key.tenant, model=upload_key.model, file=upload_key.display_name, started_at=now
-    )
+    tenant, model, file = upload_key.tenant, upload_key.model, upload_key.display_name
+    began = runs.create(run, tenant=tenant, model=model, file=file, started_at=now)
     if not began and runs.get(run).status != "RUNNING":
         _log.warning("the run has already ended: it is not started again", extra={"run": run})
         return None

@@ -277,9 +277,8 @@ def logs(
 
     session = session_of(ctx)
     connection = session.connection()
-    print_logs(
-        find_run(connection, run, tenant), connection, follow=follow, json=json, sleep=session.dependencies.sleep
-    )
+    sleep = session.dependencies.sleep
+    print_logs(find_run(connection, run, tenant), connection, follow=follow, json=json, sleep=sleep)
 
 
 def watch_run(

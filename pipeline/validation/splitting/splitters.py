@@ -105,9 +105,7 @@ class ExactSplitter:
             return Assigned(splits=self._assign(values, split_keys, copies), groups=groups, warnings=warnings)
         is_rare = values.is_in(check_rare_classes(self.target, values.rename("class").value_counts(name="rows")))
         common = values.filter(~is_rare)
-        splits = self._assign(
-            common, *(None if rows is None else rows.filter(~is_rare) for rows in (split_keys, copies))
-        )
+        splits = self._assign(common, *(None if key is None else key.filter(~is_rare) for key in (split_keys, copies)))
         trained = common.filter(splits == "train").unique()
         all_splits = (
             pl.Series(["train"], dtype=SPLIT_TYPE)
