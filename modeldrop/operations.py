@@ -143,9 +143,9 @@ class Operations:
         url = self.base + path.format(model=quote(model, safe=""))
         document = yield from read(ApiCall(method="GET", url=url, options={"params": parameters}), field)
         entries = list(document[field])[:limit]
-        left = None if limit is None else limit - len(entries)
+        remaining = None if limit is None else limit - len(entries)
         token = document.get("next")
-        return entries, None if left == 0 or token is None else {**query, "limit": left, "next": token}
+        return entries, None if remaining == 0 or token is None else {**query, "limit": remaining, "next": token}
 
     def describe(self, model: str) -> Steps[Entry]:
         """Read a model's metadata."""

@@ -67,7 +67,7 @@ def build_dataset(
     schema, rejected = read.schema, read.rejected
     for reason, dropped in read.tally.dropped.items():
         rejected.add_counted(dropped, read.tally.read, reason)
-    rejected.check(good=read.tally.read, expected=f"{counted(rows.sample.width, 'field')}, as in the header")
+    rejected.check(valid=read.tally.read, expected=f"{counted(rows.sample.width, 'field')}, as in the header")
     classes = _choose_classes(read)
     heights = {split: _height(read, split, classes) for split in SPLITS}
     check_rows(sum(heights.values()), rejected)
@@ -253,10 +253,10 @@ def _select(frame: pl.DataFrame, columns: Sequence[str]) -> pl.DataFrame:
 
 
 def _warn_shared_rows(name: str, test: pl.DataFrame, files: Mapping[str, Path]) -> Iterator[str]:
-    learned = [pl.read_parquet(files[split]) for split in ("train", "validation")]
+    frames = [pl.read_parquet(files[split]) for split in ("train", "validation")]
     # Dropped columns are only in the test file, and a clustering's target has no name.
-    columns = [column for column in test.columns if column in learned[0].columns]
-    hashes = pl.concat([_select(frame, columns) for frame in learned]).hash_rows()
+    columns = [column for column in test.columns if column in frames[0].columns]
+    hashes = pl.concat([_select(frame, columns) for frame in frames]).hash_rows()
     if shared := int(_select(test, columns).hash_rows().is_in(hashes.unique().implode()).sum()):
         yield f"{shared:,} of {counted(test.height, 'row')} of '{name}' are in the data too"
 

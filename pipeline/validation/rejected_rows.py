@@ -112,17 +112,17 @@ class RejectedRows:
         del self._repairs[MAX_NAMED:]
         self._nested.update(other_file._nested)
 
-    def check(self, *, good: int, expected: str) -> None:
+    def check(self, *, valid: int, expected: str) -> None:
         """Check that few rows are broken.
 
         Args:
-            good: Number of rows that were read.
+            valid: Number of rows that were read.
             expected: Description of a valid row, for the message.
 
         Raises:
             MalformedRowsError: More rows are broken than ``limit_broken_rows`` allows.
         """
-        rows = good + self.broken
+        rows = valid + self.broken
         if self.broken > (allowed := limit_broken_rows(rows)):
             limit = f"at most {allowed:,} may be rejected" if allowed else "none may be rejected"
             raise MalformedRowsError(

@@ -252,8 +252,8 @@ def _importance(importances: Sequence[PermutationImportance]) -> RenderableType:
     for column in influential:
         bar = _bar(column.drop / largest, "cyan")
         table.add(Text(column.column), format_number(column.drop, 4), format_number(column.spread, 4), bar)
-    left = len(importances) - len(influential)
-    return Group(table, *([Text(f"and {left:,} more with less effect or none", style="dim")] if left else []))
+    remaining = len(importances) - len(influential)
+    return Group(table, *([Text(f"and {remaining:,} more with less effect or none", style="dim")] if remaining else []))
 
 
 def _segments(segments: Sequence[Segment]) -> RenderableType:

@@ -132,7 +132,7 @@ def _read_files(files: Sequence[TableFile], rejected: RejectedRows, *, min_colum
     for file in files:
         file_rejected = RejectedRows(rejected.path, file=file.name) if len(files) > 1 else rejected
         frame = file.read_all(file_rejected)
-        file_rejected.check(good=frame.height, expected=file.expected)
+        file_rejected.check(valid=frame.height, expected=file.expected)
         frame = file.rename(frame)
         if file_rejected is not rejected:
             rejected.absorb(file_rejected)
@@ -160,7 +160,7 @@ def _sample_files(files: Sequence[TableFile], workdir: Path, block_bytes: int) -
         file_rejected = RejectedRows(workdir / "sample.jsonl", file=file.name if len(files) > 1 else "")
         frame, length = file.sample(fraction, file_rejected)
         if frame.is_empty():
-            file_rejected.check(good=0, expected=file.expected)
+            file_rejected.check(valid=0, expected=file.expected)
         sampled.append(_align(frame, file, names))
         read += length
         if not file.is_keyed:

@@ -183,8 +183,8 @@ class HashSplitter:
             # Hashed again, because the first bits of a row's hash are not uniform.
             fraction = groups.hash(self.seed).cast(pl.Float64) / _HASHES
             test, validation = fraction < self.max_fractions[0], fraction < self.max_fractions[1]
-        train, held, tested = (pl.lit(split, dtype=SPLIT_TYPE) for split in SPLITS)
-        names = pl.when(test).then(tested).when(validation).then(held).otherwise(train)
+        train_name, validation_name, test_name = (pl.lit(split, dtype=SPLIT_TYPE) for split in SPLITS)
+        names = pl.when(test).then(test_name).when(validation).then(validation_name).otherwise(train_name)
         return Assigned(splits=pl.select(names.alias("split")).to_series(), groups=groups)
 
     def _hash(self, frame: pl.DataFrame, split_keys: pl.Series | None, batch: int) -> pl.Series:

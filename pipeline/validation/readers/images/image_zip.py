@@ -44,12 +44,12 @@ def read_image_folders(name: str, path: Path, rejected: RejectedRows, fixed_size
         with zipfile.ZipFile(path) as archive:
             entries, skipped_warnings = _list_images(name, archive)
             images = {entry: info for entry in entries if (info := _read_info(archive, entry, rejected)) is not None}
-            rejected.check(good=len(images), expected=_EXPECTED)
+            rejected.check(valid=len(images), expected=_EXPECTED)
             size = fixed_size or _choose_size([*images.values()])
             pixels, labels = _decode(archive, [(entry, entries[entry]) for entry in images], size, rejected)
     except (zipfile.BadZipFile, NotImplementedError) as error:
         raise UnreadableDatasetError(f"'{name}' is not a complete zip file") from error
-    rejected.check(good=len(labels), expected=_EXPECTED)
+    rejected.check(valid=len(labels), expected=_EXPECTED)
     if not fixed_size and pixels.shape[3] == 3 and _is_grey(pixels):
         pixels = pixels[..., :1]
     resized = sum((info.height, info.width) != size[:2] for info in images.values())

@@ -187,14 +187,14 @@ def _read_each(block: Block, dialect: Dialect, names: Sequence[str], rejected: R
 
 def _write_regular(block: Block, dialect: Dialect, rejected: RejectedRows, regular: IO[str]) -> int:
     """Write the rows with the right width, and return their number."""
-    good = 0
+    valid = 0
     writer = csv.writer(regular, lineterminator="\n")
     headers = _stripped_headers(dialect)
     for row in split_rows(block.data, dialect, block.line):
         fields = row.fit(dialect)
         repeats = fields is not None and [field.strip() for field in fields] in headers
         if fields is not None and not repeats:
-            good += 1
+            valid += 1
             if row.is_repaired:
                 rejected.add_repaired(row.line, STRAY_QUOTE)
             writer.writerow(fields)
@@ -203,7 +203,7 @@ def _write_regular(block: Block, dialect: Dialect, rejected: RejectedRows, regul
         elif row.text.strip():
             reason = "repeats the header" if repeats else row.reason
             rejected.add_broken(line=row.line, reason=reason, text=row.text, lines=row.lines)
-    return good
+    return valid
 
 
 def _stripped_headers(dialect: Dialect) -> list[list[str]]:

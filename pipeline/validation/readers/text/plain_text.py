@@ -19,8 +19,8 @@ __all__ = ["PlainText", "make_plain_text"]
 
 _CHUNK_BYTES = 1 << 20
 _MAX_SCANNED_BYTES = 64 << 20  # a larger file is sampled
-_SAMPLED_PLACES = 16
-_PLACE_BYTES = 256 << 10
+_SAMPLES = 16
+_SAMPLE_BYTES = 256 << 10
 _MAX_HIGH_BYTES = 2 << 20  # maximum bytes of non-ASCII lines that are examined
 _HOW_TO_CHOOSE = "`encoding:` in train.yaml"
 
@@ -127,19 +127,19 @@ def _detect(path: Path) -> TextEncoding | None:
 
 def _list_high_lines(path: Path, size: int) -> Iterator[bytes]:
     """Yield the non-ASCII lines of the whole file, or of samples if the file is large."""
-    room = _MAX_HIGH_BYTES
-    for lines in _read_places(path, size):
+    remaining = _MAX_HIGH_BYTES
+    for lines in _read_samples(path, size):
         high = [line for line in lines.split(b"\n") if not line.isascii()]
         yield b"\n".join([*high, b""])
-        room -= sum(map(len, high))
-        if room <= 0:
+        remaining -= sum(map(len, high))
+        if remaining <= 0:
             return
 
 
-def _read_places(path: Path, size: int) -> Iterator[bytes]:
+def _read_samples(path: Path, size: int) -> Iterator[bytes]:
     """Yield the non-ASCII parts of the file after the first chunk, each up to the end of its last line."""
     is_scanned = size <= _MAX_SCANNED_BYTES
-    length, step = (_CHUNK_BYTES, 0) if is_scanned else (_PLACE_BYTES, size // _SAMPLED_PLACES)
+    length, step = (_CHUNK_BYTES, 0) if is_scanned else (_SAMPLE_BYTES, size // _SAMPLES)
     buffer = bytearray(length)  # one buffer for all parts: allocating takes longer than reading
     with path.open("rb") as file:
         file.seek(_CHUNK_BYTES)

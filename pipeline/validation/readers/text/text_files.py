@@ -159,7 +159,7 @@ def _check_first_lines(text: PlainText, scratch: Path) -> None:
     with text.path.open("rb") as file:
         file.seek(text.start)
         rows = read_json_lines(file.read(_HEAD_BYTES), rejected)
-    rejected.check(good=rows.height, expected=_JSON_ROW)
+    rejected.check(valid=rows.height, expected=_JSON_ROW)
 
 
 def _drop_blank_rows(rows: pl.DataFrame, rejected: RejectedRows) -> pl.DataFrame:
