@@ -360,7 +360,7 @@ def test_a_folder_with_many_other_files_is_uploaded_only_after_confirmation(stag
 def test_a_large_upload_must_be_confirmed(
     stage: Stage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
 ) -> None:
-    monkeypatch.setattr(folders, "MAX_UNASKED_BYTES", 1_000)
+    monkeypatch.setattr(folders, "MAX_UNCONFIRMED_BYTES", 1_000)
     path = _fill(tmp_path / "d", "a.csv") / ("a.csv" if kind == "file" else "")
     code, output = _drop(stage, path)
     assert code == 2
