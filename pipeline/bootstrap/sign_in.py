@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["authorizer", "callers_of_registry", "token_verifier"]
 
-_ANY_HEADER = "host"  # every request has this header: API Gateway then caches nothing, and RecentAnswers does instead
+_ANY_HEADER = "host"  # every request has this header: API Gateway then caches nothing, and CredentialCache does
 
 
 def authorizer(environ: Mapping[str, str] = os.environ) -> Authorizer:
