@@ -25,6 +25,7 @@ from quality_data import data_file
 from pipeline.bootstrap import OperatorServices, operator
 from pipeline.contracts.object_keys import run_name
 from pipeline.contracts.records.run import Run
+from pipeline.contracts.stack import StackStatus
 from pipeline.local import control
 
 ROOT = Path(__file__).parents[1]
@@ -43,7 +44,7 @@ def plain(csv: Path) -> dict[str, Any]:
     return {"seconds": seconds, "parts": {"start": seconds - sum(laps.values()), **laps}}
 
 
-def dropped(csv: Path, stack: OperatorServices, status: control.Status) -> dict[str, Any]:
+def dropped(csv: Path, stack: OperatorServices, status: StackStatus) -> dict[str, Any]:
     """Drop the file, wait for the run, and request a prediction for one row.
 
     Returns:
@@ -77,7 +78,7 @@ def wait(run: str, stack: OperatorServices, began: float) -> Run:
     raise TimeoutError(f"{run} was still running after {MAX_RUN_SECONDS:.0f} s")
 
 
-def ask(csv: Path, status: control.Status) -> None:
+def ask(csv: Path, status: StackStatus) -> None:
     """Request a prediction for the first row of the csv file; raise httpx.HTTPStatusError if it fails."""
     header, first = csv.read_text().splitlines()[:2]
     row = {name: cell or None for name, cell in zip(header.split(","), first.split(","), strict=True)}
@@ -131,7 +132,7 @@ def main() -> None:
     )
 
 
-def connect(status: control.Status) -> OperatorServices:
+def connect(status: StackStatus) -> OperatorServices:
     """Return the services of the embedded cloud."""
     from pipeline.local.processes import CREDENTIALS, REGION
 

@@ -118,10 +118,10 @@ def fill(models: int, versions: int) -> tuple[ModelRegistry, CountingTable]:
             text = record.model_copy(update={"model": model, "version": version}).model_dump_json()
             table.put(_item(version_key("demo", model, version), record=text))
             moment = f"2026-01-01T00:00:{version:02d}.000000+00:00"
-            table.put(_item((pk, f"{prefix}{moment}#live"), moment=moment, alias="live", version=version, by="anna"))
+            table.put(_item((pk, f"{prefix}{moment}#live"), at=moment, alias="live", version=version, by="anna"))
             began = NOW + timedelta(seconds=number * versions + version)
             runs.create(f"demo_{model}_{version:012d}", tenant="demo", model=model, file="f.csv", started_at=began)
-            runs.reject("uploads", f"demo/{number}/{version}", "too deep", moment=began)
+            runs.reject("uploads", f"demo/{number}/{version}", "too deep", at=began)
         keys.create(f"other-{number:05d}")
     for _ in range(4):
         keys.create("demo")
