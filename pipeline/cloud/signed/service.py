@@ -15,7 +15,7 @@ from pipeline.contracts.errors import TransientError
 __all__ = ["SignedService"]
 
 _ATTEMPTS = 4
-_FIRST_WAIT = 0.05  # seconds, doubled for each retry, the first included
+_FIRST_WAIT = 0.1  # seconds; doubled for each later retry
 _TIMEOUT = 10.0  # seconds without a received byte
 _MAX_IDLE = 60.0  # seconds by the wall clock, which includes the time of a frozen environment or a snapshot
 
@@ -64,7 +64,7 @@ class SignedService:
         """
         for attempt in range(_ATTEMPTS):
             if attempt:
-                self._sleep(_FIRST_WAIT * 2**attempt)
+                self._sleep(_FIRST_WAIT * 2 ** (attempt - 1))
             try:
                 response = self._send(method, path, headers or {}, body)
             except OSError as error:

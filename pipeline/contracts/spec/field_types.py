@@ -79,7 +79,7 @@ Threshold = Annotated[
     Literal["auto"] | Annotated[float, Field(gt=0, lt=1)],
     BeforeValidator(_check_threshold, json_schema_input_type=Literal["auto"] | Annotated[float, Field(gt=0, lt=1)]),
 ]
-Passes = Annotated[  # the tags have brackets, so that messages leave them out (_IN_A_UNION)
+Passes = Annotated[  # the tags have brackets, so that messages leave them out (error_sentences)
     Annotated[Literal["auto"], Tag("[auto]")] | Annotated[tuple[PassName, ...], Tag("[passes]")],
     Discriminator(lambda passes: "[auto]" if passes == "auto" else "[passes]"),
     BeforeValidator(lambda passes: [passes] if isinstance(passes, str) and passes != "auto" else passes),

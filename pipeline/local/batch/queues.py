@@ -23,13 +23,13 @@ class Queues:
         self._waiting: dict[str, deque[object]] = {}
         self._used: dict[str, int] = {}
 
-    def acquire(self, queue: str, vcpus: int, *, cancelled: Callable[[], bool]) -> bool:
+    def acquire(self, queue: str, vcpus: int, *, is_canceled: Callable[[], bool]) -> bool:
         """Wait for a turn, first come first served.
 
         Args:
             queue: Name of the queue.
             vcpus: CPUs that the job needs.
-            cancelled: Whether the job no longer wants a turn; call ``notify_waiters`` when this changes.
+            is_canceled: Whether the job no longer wants a turn; call ``notify_waiters`` when this changes.
 
         Returns:
             False if the job was canceled before its turn.
@@ -38,9 +38,9 @@ class Queues:
         with self._changed:
             waiting = self._waiting.setdefault(queue, deque())
             waiting.append(ticket)
-            self._changed.wait_for(lambda: cancelled() or (waiting[0] is ticket and self._fits(queue, vcpus)))
+            self._changed.wait_for(lambda: is_canceled() or (waiting[0] is ticket and self._fits(queue, vcpus)))
             waiting.remove(ticket)
-            if cancelled():
+            if is_canceled():
                 self._changed.notify_all()
                 return False
             self._used[queue] = self._used.get(queue, 0) + vcpus

@@ -66,7 +66,7 @@ class JobRunner:
     def _run(self, job: BatchJob) -> None:
         request = job.request
         try:
-            if self._queues.acquire(request.queue, request.vcpus, cancelled=lambda: job.stopped):
+            if self._queues.acquire(request.queue, request.vcpus, is_canceled=lambda: job.stopped):
                 try:
                     self._run_now(job)
                 finally:
