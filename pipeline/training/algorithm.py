@@ -139,7 +139,7 @@ class NoCheckpoints:
         """Discard the state."""
 
 
-def _as_they_are(values: Floats) -> Floats:
+def _identity(values: Floats) -> Floats:
     return values
 
 
@@ -247,8 +247,8 @@ class TrainingTask:
     metric: str = "accuracy"
     code: Path | None = None
     objective: Objective | None = None
-    denormalize: Callable[[Floats], Floats] = _as_they_are
-    denormalize_targets: Callable[[Floats], Floats] = _as_they_are
+    denormalize: Callable[[Floats], Floats] = _identity
+    denormalize_targets: Callable[[Floats], Floats] = _identity
     minimum: float | None = None
     positive: int = 1
     base: PretrainedModel | None = None

@@ -73,7 +73,7 @@ def _train(config: TransformerConfig, task: TrainingTask, context: RunContext) -
             "heads"
         )
     context.report("reads the texts")
-    ids = TokenIds.of(task.reference_rows(config).text, most_places=config.places, most_tokens=config.tokens)
+    ids = TokenIds.of(task.reference_rows(config).text, max_positions=config.places, max_tokens=config.tokens)
     table = task.train.num.shape[1] or task.cardinalities
 
     def reads(rows: Rows) -> dict[str, Tensor]:

@@ -95,30 +95,30 @@ class Strategy:
     def load_optimizer(self, optimizer: torch.optim.Optimizer, state: Mapping[str, Any]) -> None:
         """Load the main process's state, which ``gather_full`` gathered from any number of processes. Collective."""
         parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
-        outline = self._outline(state, parameters)
+        meta_state = self._meta_state(state, parameters)
         tensors = state.get("state", {})
         shards = {
             number: {
                 name: self._shard(tensors.get(number, {}).get(name), parameters[number]) if _is_meta(value) else value
                 for name, value in values.items()
             }
-            for number, values in outline["state"].items()
+            for number, values in meta_state["state"].items()
         }
-        optimizer.load_state_dict({**outline, "state": shards})
+        optimizer.load_state_dict({**meta_state, "state": shards})
 
-    def _outline(self, state: Mapping[str, Any], parameters: list[Tensor]) -> dict[str, Any]:
+    def _meta_state(self, state: Mapping[str, Any], parameters: list[Tensor]) -> dict[str, Any]:
         """Copy an optimizer's state; tensors of their parameter's shape become empty tensors on the meta device."""
 
-        def outline(value: Any, parameter: Tensor) -> Any:
+        def to_meta(value: Any, parameter: Tensor) -> Any:
             if not isinstance(value, Tensor):
                 return value
             return value.to("meta") if value.shape == parameter.shape else value.clone()
 
-        outlines = {
-            number: {name: outline(value, parameters[number]) for name, value in values.items()}
+        values_by_number = {
+            number: {name: to_meta(value, parameters[number]) for name, value in values.items()}
             for number, values in state["state"].items()
         }
-        return {**state, "state": outlines}
+        return {**state, "state": values_by_number}
 
     def _unwrap(self, model: nn.Module) -> nn.Module:
         """Return the network that ``wrap`` put into ``model``."""

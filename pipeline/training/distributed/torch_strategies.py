@@ -79,8 +79,8 @@ class DistributedStrategy(Strategy):
     def _unwrap(self, model: nn.Module) -> nn.Module:
         return cast("nn.Module", model.module) if isinstance(model, DistributedDataParallel | _Local) else model
 
-    def _outline(self, state: Mapping[str, Any], parameters: list[Tensor]) -> dict[str, Any]:
-        return self.broadcast(super()._outline(state, parameters) if self.is_main else {})
+    def _meta_state(self, state: Mapping[str, Any], parameters: list[Tensor]) -> dict[str, Any]:
+        return self.broadcast(super()._meta_state(state, parameters) if self.is_main else {})
 
     def _shard(self, full: Tensor | None, like: Tensor) -> Tensor:
         local = like.to_local() if isinstance(like, DTensor) else like

@@ -205,8 +205,8 @@ class _GramSystem:
     ) -> Kernel:
         """Return the kernel with the lowest leave-one-out error of those tried before the deadline, at least one."""
         squared = _squared_distances(self.rows, self.rows)
-        apart = squared[squared > 1e-9]
-        median = float(np.median(apart)) if apart.size else 1.0
+        nonzero = squared[squared > 1e-9]
+        median = float(np.median(nonzero)) if nonzero.size else 1.0
         errors: list[tuple[float, Kernel]] = []
         for kind, width in itertools.product(kinds, widths):
             if errors and context.is_timed_out:

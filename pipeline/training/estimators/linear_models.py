@@ -58,9 +58,9 @@ def fit_iteratively(model: Any, features: Any, task: TrainingTask, context: RunC
         while completed < planned and clock() + seconds_per_iteration < deadline:
             seconds = min(_CHUNK_SECONDS, deadline - clock())
             iterations = min(planned - completed, max(1, int(seconds / seconds_per_iteration)))
-            taken = fit(iterations, warm_start=True)
-            completed += taken
-            if taken < iterations:
+            iterations_run = fit(iterations, warm_start=True)
+            completed += iterations_run
+            if iterations_run < iterations:
                 return ()
     return () if completed >= planned else (f"training time ran out after {completed} of {planned} iterations",)
 

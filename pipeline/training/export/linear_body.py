@@ -119,12 +119,12 @@ class LinearBody:
                 "Add", graph.add("ReduceSum", category_scores, graph.constant(np.array([1])), keepdims=0), sums
             )
         graph_input = helper.make_tensor_value_info(FEATURES, TensorProto.FLOAT, ["batch", features.width])
-        output = self._answer(graph, sums, models)
+        output = self._add_prediction(graph, sums, models)
         return graph.model(
             {FEATURES: graph_input}, output, kind=TensorProto.FLOAT, shape=["batch", max(1, self.classes)]
         )
 
-    def _answer(self, graph: GraphWriter, sums: str, models: int) -> str:
+    def _add_prediction(self, graph: GraphWriter, sums: str, models: int) -> str:
         """Add nodes from scores [batch, models x scores] to mean probabilities or values; return their name."""
         if not self.classes:
             return sums

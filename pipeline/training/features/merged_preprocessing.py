@@ -132,12 +132,12 @@ def _rotation_keys(pairs: RotatedPairs | None) -> list[Hashable]:
 def _merge_rotations(rotated: Sequence[RotatedPairs | None], distinct: _Distinct) -> RotatedPairs | None:
     if not distinct.keys:
         return None
-    taken = [(pairs, index) for model, index in distinct.origin if (pairs := rotated[model]) is not None]
+    sources = [(pairs, index) for model, index in distinct.origin if (pairs := rotated[model]) is not None]
     return RotatedPairs(
-        left=np.array([pairs.left[index] for pairs, index in taken]),
-        right=np.array([pairs.right[index] for pairs, index in taken]),
-        center=np.stack([pairs.center[index] for pairs, index in taken]),
-        weight=np.stack([pairs.weight[index] for pairs, index in taken]),
+        left=np.array([pairs.left[index] for pairs, index in sources]),
+        right=np.array([pairs.right[index] for pairs, index in sources]),
+        center=np.stack([pairs.center[index] for pairs, index in sources]),
+        weight=np.stack([pairs.weight[index] for pairs, index in sources]),
     )
 
 

@@ -127,8 +127,8 @@ def select_rotations(
     best_loss, booster = _held_out_loss(features, target, options)
     selected: list[Pair] = []
     for pair in _parent_child_pairs(booster, columns)[:_MAX_PAIRS]:
-        turned = RotatedPairs.of([*selected, pair], features[:, :columns]).apply(features[:, :columns])
-        loss, _ = _held_out_loss(np.concatenate([features, turned], axis=1), target, options)
+        rotated = RotatedPairs.of([*selected, pair], features[:, :columns]).apply(features[:, :columns])
+        loss, _ = _held_out_loss(np.concatenate([features, rotated], axis=1), target, options)
         if loss < best_loss * (1 - _MIN_GAIN):
             selected, best_loss = [*selected, pair], loss
     return tuple(selected)

@@ -109,11 +109,11 @@ class Preprocessing:
         values = rows.num if self.columns is None else rows.num[:, self.columns]
         missing = np.isnan(values)
         numbers = np.where(missing, self.fill, values) - self.center
-        turned = [self.rotated_pairs.apply(numbers)] if self.rotated_pairs else []
+        rotated = [self.rotated_pairs.apply(numbers)] if self.rotated_pairs else []
         shown = rows.cat[:, self.one_hot[:, 0]] == self.one_hot[:, 1]
         codes = self.id_encodings[rows.cat + self._offsets].reshape(len(rows.cat), -1)
         return np.concatenate(
-            [numbers, missing[:, self.missing_indicators], *turned, shown, codes], axis=1, dtype=np.float32
+            [numbers, missing[:, self.missing_indicators], *rotated, shown, codes], axis=1, dtype=np.float32
         )
 
     def graph(self) -> onnx.ModelProto:

@@ -89,13 +89,13 @@ class TargetTransform:
 
     def forward(self, values: Floats) -> Floats:
         """Transform values [rows] into what models learn."""
-        learned: Floats = (values - self.center) / self.scale
+        transformed: Floats = (values - self.center) / self.scale
         if self.kind == "log_link":
-            learned = np.maximum(values, 0) / np.exp(self.center)
+            transformed = np.maximum(values, 0) / np.exp(self.center)
         elif self.kind == "log":
             min_value = np.exp(self.center + self.scale * self.low)
-            learned = (np.log(np.maximum(values + self.offset, min_value)) - self.center) / self.scale
-        return learned
+            transformed = (np.log(np.maximum(values + self.offset, min_value)) - self.center) / self.scale
+        return transformed
 
     def inverse(self, predicted: Floats) -> Floats:
         """Return predictions [rows], or predictions with quantiles [rows, outputs], in the target's own units."""
@@ -226,12 +226,12 @@ def target_transforms(
             )
         )  # fmt: skip
     has_zeros = (values == 0).mean() >= _MIN_ZEROS
-    fitting: dict[str, bool] = {"poisson": is_count or is_skewed, "tweedie": is_skewed and has_zeros and not is_count}
+    applies: dict[str, bool] = {"poisson": is_count or is_skewed, "tweedie": is_skewed and has_zeros and not is_count}
     if objective == "squared_error":
         transforms += [
             TargetTransform.of(values, kind="log_link", objective=link, minimum=minimum)
             for link in log_links
-            if fitting[link]
+            if applies[link]
         ]
     return transforms
 

@@ -137,7 +137,7 @@ class _TokenizedTexts:
             tokens,
             unit,
             max_ngram=self.config.words if unit == "word" else self.config.letters,
-            least_rows=self.config.least_rows or (1 if rows <= 20_000 else 2 if rows <= 200_000 else 5),
+            min_rows=self.config.least_rows or (1 if rows <= 20_000 else 2 if rows <= 200_000 else 5),
             max_terms=self.config.most_terms,
         )
 
@@ -178,7 +178,7 @@ def _one_vs_rest(config: TextScoreConfig, matrix: Any, target: Any, weight: Any)
 
     truth = np.asarray(target, bool)
     if truth.all() or not truth.any():  # the fold's training rows are all or none of this class
-        return np.zeros(matrix.shape[1]), _NEVER if not truth.any() else -_NEVER
+        return np.zeros(matrix.shape[1]), _ABSENT_CLASS_SCORE if not truth.any() else -_ABSENT_CLASS_SCORE
     weights_of_rows = np.ones(len(truth)) if weight is None else weight
     ratio = _log_ratio(matrix > 0, weights_of_rows, truth, config.smoothing)
     model = LogisticRegression(C=config.C, solver="liblinear", tol=1e-3, max_iter=100, random_state=0)
@@ -195,7 +195,7 @@ def _naive_bayes(config: TextScoreConfig, matrix: Any, target: Any, weight: Any)
     """Fit naive Bayes, scaled to variance 1; it takes less time than ``_one_vs_rest``, and has the same result type."""
     truth = np.asarray(target, bool)
     if truth.all() or not truth.any():
-        return np.zeros(matrix.shape[1]), _NEVER if not truth.any() else -_NEVER
+        return np.zeros(matrix.shape[1]), _ABSENT_CLASS_SCORE if not truth.any() else -_ABSENT_CLASS_SCORE
     weights_of_rows = np.ones(len(truth)) if weight is None else weight
     ratio = _log_ratio(matrix, weights_of_rows, truth, config.smoothing)
     weights = ratio / max((matrix @ ratio).std(), 1e-12)
@@ -203,7 +203,7 @@ def _naive_bayes(config: TextScoreConfig, matrix: Any, target: Any, weight: Any)
     return weights, float(np.log(base_rate / (1 - base_rate)) - np.average(matrix @ weights, weights=weights_of_rows))
 
 
-_NEVER = -10.0  # score of a class without training rows; negated, of a class with all training rows
+_ABSENT_CLASS_SCORE = -10.0  # score of a class without training rows; negated, of a class with all training rows
 
 
 def _log_ratio(matrix: Any, row_weights: Doubles, truth: npt.NDArray[np.bool_], smoothing: float) -> Doubles:

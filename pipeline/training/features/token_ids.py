@@ -21,7 +21,7 @@ TOKENS = "tokens"
 Ids = npt.NDArray[np.int64]
 Texts = npt.NDArray[np.object_]
 
-_WHOLE_TEXTS_QUANTILE = 0.95  # fraction of the training texts that are read completely, if ``most_places`` allows it
+_LENGTH_QUANTILE = 0.95  # fraction of the training texts that are read completely, if ``max_positions`` allows it
 _MIN_ROWS = 2  # minimum number of rows that a token with an id occurs in
 _SPECIAL_IDS = 2  # 0: no token, 1: unknown token
 
@@ -41,21 +41,21 @@ class TokenIds:
     length: int
 
     @classmethod
-    def of(cls, texts: Texts, *, most_places: int, most_tokens: int) -> TokenIds:
+    def of(cls, texts: Texts, *, max_positions: int, max_tokens: int) -> TokenIds:
         """Learn the tokens of training texts.
 
         Args:
             texts: Texts [rows, columns].
-            most_places: Maximum number of token positions of a row; each column gets an equal part.
-            most_tokens: Maximum number of tokens of a column that get an id: the most frequent ones.
+            max_positions: Maximum number of token positions of a row; each column gets an equal part.
+            max_tokens: Maximum number of tokens of a column that get an id: the most frequent ones.
         """
         units = tuple(tokenization_unit(column) for column in texts.T)
         tokens = [tokens_of(column, unit) for column, unit in zip(texts.T, units, strict=True)]
-        longest = max(int(np.quantile([len(row) for row in rows], _WHOLE_TEXTS_QUANTILE)) for rows in tokens)
+        longest = max(int(np.quantile([len(row) for row in rows], _LENGTH_QUANTILE)) for rows in tokens)
         return cls(
             units=units,
-            tokens_of_columns=tuple(_frequent_tokens(rows, most_tokens) for rows in tokens),
-            length=max(1, min(longest, most_places // len(units))),
+            tokens_of_columns=tuple(_frequent_tokens(rows, max_tokens) for rows in tokens),
+            length=max(1, min(longest, max_positions // len(units))),
         )
 
     @property

@@ -19,8 +19,8 @@ Texts = npt.NDArray[np.object_]
 
 _BLOCK_LETTERS = 1_000_000  # per block that is tokenized at once: letters of the longest text times rows
 _BLOCK_ROWS = 1024
-_MAX_LEARNED = 4_096  # terms are learned from this many first tokens of a text; all tokens count in TF-IDF
-_MAX_COUNTED = 5_000_000  # terms in memory, about 1 GB
+_MAX_FITTED_TOKENS = 4_096  # terms are learned from this many first tokens of a text; all tokens count in TF-IDF
+_MAX_COUNTED_TERMS = 5_000_000  # terms in memory, about 1 GB
 _PROBED_TEXTS = 5_000  # number of texts that determine the unit
 _MIN_MEAN_WORDS = 3.0  # with fewer words per text (names, codes, scripts without spaces), tokens are letters
 
@@ -89,7 +89,7 @@ class Vocabulary:
 
     @classmethod
     def of(
-        cls, tokens: Sequence[Sequence[str]], unit: Unit, *, max_ngram: int, least_rows: int, max_terms: int
+        cls, tokens: Sequence[Sequence[str]], unit: Unit, *, max_ngram: int, min_rows: int, max_terms: int
     ) -> Vocabulary:
         """Learn the most frequent terms.
 
@@ -100,15 +100,15 @@ class Vocabulary:
             tokens: Tokens of each text [rows].
             unit: Unit of a token.
             max_ngram: Maximum number of tokens of a term.
-            least_rows: Minimum number of rows that a term occurs in; if no term reaches it, all terms are used.
+            min_rows: Minimum number of rows that a term occurs in; if no term reaches it, all terms are used.
             max_terms: Maximum number of terms.
         """
         rows: Counter[tuple[str, ...]] = Counter()
         for tokens_of_row in tokens:
-            rows.update(set(ngrams(tokens_of_row[:_MAX_LEARNED], max_ngram)))
-            if len(rows) > max(_MAX_COUNTED, 2 * max_terms):
+            rows.update(set(ngrams(tokens_of_row[:_MAX_FITTED_TOKENS], max_ngram)))
+            if len(rows) > max(_MAX_COUNTED_TERMS, 2 * max_terms):
                 rows = Counter(dict(sorted(rows.items(), key=lambda term: (-term[1], term[0]))[:max_terms]))
-        frequent = [(term, count) for term, count in rows.items() if count >= least_rows] or list(rows.items())
+        frequent = [(term, count) for term, count in rows.items() if count >= min_rows] or list(rows.items())
         frequent = sorted(frequent, key=lambda term: (-term[1], term[0]))[:max_terms]
         frequent.sort(key=lambda term: (len(term[0]), term[0]))
         document_counts = np.array([count for _, count in frequent], np.float64)

@@ -54,28 +54,28 @@ def load_pretrained(network: nn.Module, config: NetworkConfig, task: TrainingTas
     assert task.base is not None, "the plan names it too"
     pretrained = load_file(task.base.weights)
     last = _last_layer(network)
-    fitting = {
+    matching = {
         name: pretrained[name]
         for name, tensor in network.state_dict().items()
         if name in pretrained
         and pretrained[name].shape == tensor.shape
         and (task.base.has_same_outputs or name not in last)
     }
-    unfit = [name for name in network.state_dict() if name not in fitting]
-    inner = [name for name in unfit if name not in last]
-    version, arrays = task.base.version, len(fitting) + len(unfit)
-    if not fitting:
+    mismatched = [name for name in network.state_dict() if name not in matching]
+    inner = [name for name in mismatched if name not in last]
+    version, arrays = task.base.version, len(matching) + len(mismatched)
+    if not matching:
         raise CandidateFailedError(f"none of the weights of {version} fits this network")
     if config.freeze and inner:
         raise CandidateFailedError(
             f"freeze: the weights of {version} do not fit this network in {_format_names(inner)}, which would keep "
             "random values: the same architecture is expected, or no freeze"
         )
-    notes = [f"initialized with the weights of {version} ({len(fitting)} of {arrays} arrays)"]
-    network.load_state_dict(fitting, strict=False)
+    notes = [f"initialized with the weights of {version} ({len(matching)} of {arrays} arrays)"]
+    network.load_state_dict(matching, strict=False)
     if inner:
         notes.append(f"{_format_names(inner)} did not fit and were reinitialized")
-    if last & set(unfit):
+    if last & set(mismatched):
         notes.append("it predicts other classes; the last layer was reinitialized")
     if config.freeze:
         _freeze(network, last)

@@ -48,8 +48,8 @@ def make_loss(config: NetworkConfig, task: TrainingTask) -> Loss:
     """
     name = config.loss or ("cross_entropy" if task.classes else _OF_OBJECTIVES[task.loss])
     if (name in _OF_CLASSES) != bool(task.classes):
-        fitting = ", ".join(loss for loss in get_args(LossName) if (loss in _OF_CLASSES) == bool(task.classes))
-        raise CandidateFailedError(f"the loss '{name}' is not for {task.kind}: one of {fitting} is expected")
+        applicable = ", ".join(loss for loss in get_args(LossName) if (loss in _OF_CLASSES) == bool(task.classes))
+        raise CandidateFailedError(f"the loss '{name}' is not for {task.kind}: one of {applicable} is expected")
     row_loss = _make_row_loss(name, config)
     quantiles = quantiles_of(config, task)
     return partial(_mean_over_members, row_loss if task.classes else partial(_add_quantile_losses, row_loss, quantiles))
@@ -109,8 +109,8 @@ def _make_row_loss(name: LossName | Literal["poisson"], config: NetworkConfig) -
 def _focal(gamma: float, outputs: Tensor, target: Tensor) -> Tensor:
     """Return (1 - p)^gamma times the cross-entropy: confident predictions weigh less (Lin et al. 2017)."""
     entropy = _functional.cross_entropy(outputs, target, reduction="none")
-    surprise = torch.expm1(-entropy).neg().clamp_min(0)  # rounding may make it negative
-    return surprise.pow(gamma) * entropy
+    miss_probability = torch.expm1(-entropy).neg().clamp_min(0)  # rounding may make it negative
+    return miss_probability.pow(gamma) * entropy
 
 
 def _pinball(outputs: Tensor, target: Tensor, quantiles: Tensor) -> Tensor:

@@ -187,11 +187,11 @@ def write_piecewise_linear(layers: LayerWriter, numbers: Value, modules: Sequenc
     shifted = layers.add("Add", steep, padded(module.impl.bias for module in modules))
     covered = layers.add("Min", layers.add("Max", shifted, layers.array(low, 3)), layers.array(high, 3))
     weights = padded(module.linear.weight for module in modules)
-    bent = layers.swap_first(layers.add("MatMul", layers.swap_first(covered), weights))
+    piecewise_output = layers.swap_first(layers.add("MatMul", layers.swap_first(covered), weights))
     linear = [module.linear0 for module in modules]
     scaled = layers.add("Mul", unsqueezed, layers.tensor(linear, "weight", 3))
-    straight = layers.add("Add", scaled, layers.tensor(linear, "bias", 3))
-    return layers.flatten_last(layers.add("Add", straight, bent))
+    linear_output = layers.add("Add", scaled, layers.tensor(linear, "bias", 3))
+    return layers.flatten_last(layers.add("Add", linear_output, piecewise_output))
 
 
 def _pad_pieces(array: npt.NDArray[np.float32], pieces: int) -> npt.NDArray[np.float32]:

@@ -59,8 +59,8 @@ def _augment(images: Tensor) -> Tensor:
     """Shift, rotate and scale each image [batch, channels, height, width] at random."""
     count = len(images)
     drawn = torch.rand(4, count, device=images.device) * 2 - 1
-    turn, size = drawn[0] * _MAX_ROTATION, 1 + drawn[1] * _MAX_SCALE
-    cosine, sine = turn.cos() * size, turn.sin() * size
+    angle, size = drawn[0] * _MAX_ROTATION, 1 + drawn[1] * _MAX_SCALE
+    cosine, sine = angle.cos() * size, angle.sin() * size
     shift = drawn[2:] * 2 * _MAX_SHIFT
     rows = [torch.stack([cosine, -sine, shift[0]], 1), torch.stack([sine, cosine, shift[1]], 1)]
     grid = nn.functional.affine_grid(torch.stack(rows, 1), [count, 1, *images.shape[2:]], align_corners=False)

@@ -133,8 +133,8 @@ class _Numbers(nn.Module):
         centered = layers.add("Sub", filled, statistic("mean"))
         standard = layers.clip(layers.add("Div", centered, statistic("scale")), -1, 1)
         last = Value(name=layers.graph.constant(np.array([-1])))
-        past = layers.add("Sub", layers.add("Unsqueeze", filled, last), statistic("start", 3))
-        covered = layers.clip(layers.add("Mul", past, statistic("slope", 3)), 0, 1)
+        distance = layers.add("Sub", layers.add("Unsqueeze", filled, last), statistic("start", 3))
+        covered = layers.clip(layers.add("Mul", distance, statistic("slope", 3)), 0, 1)
         features = [standard, layers.flatten_last(covered)]
         return [*features, layers.to_float(layers.columns(missing, flagged))] if len(flagged) else features
 

@@ -29,7 +29,7 @@ def lr_factor(config: NetworkConfig, epochs: float, losses: Sequence[float]) -> 
     factor = _scheduled_factor(config, epochs, losses)
     if not config.warmup or config.schedule in ("warmup", "one_cycle"):
         return factor
-    return factor * _ramp(config, epochs, float(config.warmup))
+    return factor * _warmup_factor(config, epochs, float(config.warmup))
 
 
 def _scheduled_factor(  # noqa: PLR0911 - one per schedule
@@ -45,24 +45,24 @@ def _scheduled_factor(  # noqa: PLR0911 - one per schedule
         case "cosine":  # half a cosine (Loshchilov and Hutter 2017, without restarts)
             return (1 + math.cos(math.pi * min(1.0, epochs / config.epochs))) / 2
         case "warmup":
-            return _ramp(config, epochs, config.warmup or _WARMUP)
+            return _warmup_factor(config, epochs, config.warmup or _WARMUP)
         case "one_cycle":
             return _one_cycle(config, epochs)
         case "plateau":
             return _plateau(config, losses)
 
 
-def _ramp(config: NetworkConfig, epochs: float, fraction: float) -> float:
+def _warmup_factor(config: NetworkConfig, epochs: float, fraction: float) -> float:
     """Rise linearly to 1 over a fraction of the epochs; the first value is above 0."""
     return min(1.0, (epochs + _WARMUP_START) / (fraction * float(config.epochs) + _WARMUP_START))
 
 
 def _one_cycle(config: NetworkConfig, epochs: float) -> float:
     """Rise from 1/25 to 1 and fall to almost 0, along cosines (Smith and Topin 2018)."""
-    rise = (config.warmup or _RISE_FRACTION) * config.epochs
-    if epochs < rise:
-        return _interpolate(_FIRST, 1.0, epochs / rise)
-    return _interpolate(1.0, _LAST, min(1.0, (epochs - rise) / (config.epochs - rise)))
+    warmup_epochs = (config.warmup or _RISE_FRACTION) * config.epochs
+    if epochs < warmup_epochs:
+        return _interpolate(_FIRST, 1.0, epochs / warmup_epochs)
+    return _interpolate(1.0, _LAST, min(1.0, (epochs - warmup_epochs) / (config.epochs - warmup_epochs)))
 
 
 def _interpolate(first: float, last: float, fraction: float) -> float:

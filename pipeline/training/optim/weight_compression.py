@@ -76,7 +76,7 @@ class WeightCompression:
             self._prune(self._sparsity * self._progress(position))
         self._mask()
         if self._bits and not self._codes and position >= _SHARING_STARTS * self._epochs:
-            self._share()
+            self._share_weights()
         self._average()
 
     def finish(self) -> None:
@@ -95,7 +95,7 @@ class WeightCompression:
         if self._sparsity and position > _PRUNING_STARTS * self._epochs:
             self._masks = [(weights != 0).to(weights.dtype) for weights in self._weights]
         if self._bits and position >= _SHARING_STARTS * self._epochs:
-            self._share()
+            self._share_weights()
 
     @property
     def _end(self) -> float:
@@ -117,7 +117,7 @@ class WeightCompression:
         self._masks = [(size > threshold).to(size.dtype) for size in sizes]
 
     @torch.no_grad()
-    def _share(self) -> None:
+    def _share_weights(self) -> None:
         """Assign each weight to one of 2 ** bits values by k-means; pruned weights keep the value 0."""
         for weights in self._weights:
             shared = share_weights(weights.cpu().numpy(), 2**self._bits)

@@ -16,7 +16,7 @@ __all__ = ["Fold", "assign_cross_fitting_folds", "assign_folds", "make_folds", "
 Folds = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
 
-_NEVER_HELD = -1
+_NEVER_HELD_OUT = -1
 _STRATA = 10  # number of quantile strata of a regression target, if rows have groups
 _FIRST_WINDOW = 0.5  # fraction of the rows, the earliest ones, that all folds by time train on
 
@@ -150,7 +150,7 @@ def _assign_rows(target: npt.NDArray[Any], classes: int, count: int, random: np.
 def _assign_groups(strata: Folds, group: Folds, count: int, random: np.random.Generator) -> Folds:
     """Assign groups, the largest first, so that strata stay as even as possible; then single rows, to even them out."""
     sizes = np.bincount(group)
-    folds = np.full(len(strata), _NEVER_HELD, np.int64)
+    folds = np.full(len(strata), _NEVER_HELD_OUT, np.int64)
     rows_of_stratum = np.maximum(1, np.bincount(strata))
     load = np.zeros((count, len(rows_of_stratum)))
     shared = np.flatnonzero(sizes > 1)
@@ -191,18 +191,18 @@ def _level(load: npt.NDArray[np.float64], total: npt.NDArray[np.float64], rows: 
 def _keep_classes(folds: Folds, target: npt.NDArray[Any], group: Folds | None, count: int) -> Folds:
     """Return the folds with -1 (never held out) for classes that are in one fold only, and for groups of their rows."""
     in_fold = np.bincount(target * count + folds, minlength=(int(target.max()) + 1) * count).reshape(-1, count)
-    lost = in_fold == in_fold.sum(axis=1, keepdims=True)
-    always = lost[target, folds]
+    in_one_fold = in_fold == in_fold.sum(axis=1, keepdims=True)
+    always = in_one_fold[target, folds]
     if group is not None:
         always = np.bincount(group, weights=always)[group] > 0
-    return np.where(always, _NEVER_HELD, folds)
+    return np.where(always, _NEVER_HELD_OUT, folds)
 
 
 def _number_blocks(time: npt.NDArray[np.float64], count: int, first: float = 0.0) -> Folds:
     """Return each row's block of time, from 0; -1 for the earliest fraction ``first``. Equal times share a block."""
     ordered = np.sort(time)
-    shares = first + (1 - first) * np.arange(count) / count
-    starts = ordered[np.floor(shares * len(time)).astype(np.int64)]
+    fractions = first + (1 - first) * np.arange(count) / count
+    starts = ordered[np.floor(fractions * len(time)).astype(np.int64)]
     blocks: Folds = np.searchsorted(starts, time, side="right").astype(np.int64) - 1
     return blocks
 

@@ -95,13 +95,13 @@ def _halving(request: SearchRequest, runner: TrialRunner) -> Iterator[Trial]:
     References:
         Jamieson and Talwalkar 2016, Non-stochastic Best Arm Identification and Hyperparameter Optimization.
     """
-    alive = request.settings
+    survivors = request.settings
     for rung, (row_fraction, count) in enumerate(request.rungs):
         trials = []
-        for settings in alive[:count]:
+        for settings in survivors[:count]:
             trials.append(runner(settings, row_fraction=row_fraction, rung=rung))
             yield trials[-1]
-        alive = [trial.settings for trial in request.best_first(trials)]
+        survivors = [trial.settings for trial in request.best_first(trials)]
 
 
 def _bayesian(request: SearchRequest, runner: TrialRunner) -> Iterator[Trial]:

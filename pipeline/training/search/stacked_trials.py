@@ -86,7 +86,7 @@ def fit_stacked(trials: Sequence[NetworkConfig], task: TrainingTask, context: Ru
     return [
         to_fitted_model(network_of_trial, columns("image"), config, task)
         for stack in stacks
-        for network_of_trial in stack.learned(network)
+        for network_of_trial in stack.best_networks(network)
     ]
 
 
@@ -101,7 +101,7 @@ def _train_stacks(
     trials = sum(len(stack.best_loss) for stack in stacks)
     with ThreadPoolExecutor(len(stacks)) as pool:
         for epoch in range(1, epochs + 1):
-            list(pool.map(_Stack.learn, stacks, itertools.repeat(epoch)))
+            list(pool.map(_Stack.train_epoch, stacks, itertools.repeat(epoch)))
             lowest_loss = min(loss for stack in stacks for loss in stack.best_loss)
             context.report(f"epoch {epoch} of {epochs}, {trials} trials, loss {lowest_loss:.4f}")
             if all(epoch - best_epoch >= patience for stack in stacks for best_epoch in stack.best_epoch):
@@ -126,21 +126,21 @@ class _Stack:
         weights = [layer.weight.detach() for layer in network.layers]
         biases = [layer.bias.detach().unsqueeze(0) for layer in network.layers]
         self._weights, self._biases = _stacked(weights, len(trials)), _stacked(biases, len(trials))
-        self._parts = [*self._weights, *self._biases]
-        self._gradients = [torch.zeros_like(tensor) for tensor in self._parts]
-        means = [[torch.zeros_like(tensor) for tensor in self._parts] for _ in range(2)]
-        tensor_groups = [self._parts, self._gradients, *means]
+        self._parameters = [*self._weights, *self._biases]
+        self._gradients = [torch.zeros_like(tensor) for tensor in self._parameters]
+        means = [[torch.zeros_like(tensor) for tensor in self._parameters] for _ in range(2)]
+        tensor_groups = [self._parameters, self._gradients, *means]
         self._tensors_of_trials = [
             [[tensor[trial] for tensor in tensors] for tensors in tensor_groups] for trial in range(len(trials))
         ]
-        self._steps = [torch.zeros(())] * len(self._parts)  # one shared tensor, since all have the same number of steps
-        self._drops = torch.Generator().manual_seed(task.seed + first)
+        self._steps = [torch.zeros(())] * len(self._parameters)  # one shared tensor: all have the same number of steps
+        self._dropout_generator = torch.Generator().manual_seed(task.seed + first)
         self._histories: list[list[dict[str, float]]] = [[] for _ in trials]
-        self._best = [tensor.clone() for tensor in self._parts]
+        self._best = [tensor.clone() for tensor in self._parameters]
         self.best_loss, self.best_epoch = [math.inf] * len(trials), [0] * len(trials)
 
     @torch.inference_mode()
-    def learn(self, epoch: int) -> None:
+    def train_epoch(self, epoch: int) -> None:
         """Train an epoch, measure each trial, and keep the weights of those that improved."""
         started, task, config = time.perf_counter(), self._task, self._config
         image, target = torch.from_numpy(task.train.image), torch.from_numpy(task.train.target)
@@ -164,10 +164,10 @@ class _Stack:
             })  # fmt: skip
             if loss < self.best_loss[trial] and epoch - self.best_epoch[trial] <= config.early_stopping:
                 self.best_loss[trial], self.best_epoch[trial] = loss, epoch
-                for best, tensor in zip(self._best, self._parts, strict=True):
+                for best, tensor in zip(self._best, self._parameters, strict=True):
                     best[trial] = tensor[trial]
 
-    def learned(self, network: PixelMLP) -> Iterator[TrainedNetwork]:
+    def best_networks(self, network: PixelMLP) -> Iterator[TrainedNetwork]:
         """Yield a copy of ``network`` with the best weights of each trial."""
         for trial, history in enumerate(self._histories):
             trained_network = copy.deepcopy(network)
@@ -180,7 +180,7 @@ class _Stack:
                     parameter.copy_(best[trial].view_as(parameter))
             yield TrainedNetwork(network=trained_network.eval(), history=tuple(history))
 
-    def _answers(self, inputs: Tensor, masks: list[Tensor] | None = None) -> list[Tensor]:
+    def _forward(self, inputs: Tensor, masks: list[Tensor] | None = None) -> list[Tensor]:
         """Return the input of each layer after the first, and the logits: each [trials, rows, units].
 
         The first layer is wide, and its input is the same for all trials. It is computed trial by trial, so that the
@@ -202,7 +202,7 @@ class _Stack:
                 keep_probability = 1 - self._config.dropout
                 masks.append(
                     torch.empty_like(activations[-1])
-                    .bernoulli_(keep_probability, generator=self._drops)
+                    .bernoulli_(keep_probability, generator=self._dropout_generator)
                     .div_(keep_probability)
                 )
                 activations[-1].mul_(masks[-1])
@@ -212,7 +212,7 @@ class _Stack:
     def _step(self, inputs: Tensor, target: Tensor, rates: Sequence[float]) -> Tensor:
         """Take a step with a batch; return the mean loss of each trial before the step [trials]."""
         masks: list[Tensor] = []
-        *activations, logits = self._answers(inputs, masks)
+        *activations, logits = self._forward(inputs, masks)
         rows = target.repeat(len(self._trials))
         losses, gradient = cross_entropies(logits.flatten(0, 1), rows, row_weight=1 / len(target))
         gradient = gradient.view_as(logits)
@@ -246,7 +246,7 @@ class _Stack:
         image, target = torch.from_numpy(rows.image), torch.from_numpy(rows.target)
         total = torch.zeros(len(self._trials))
         for image_block, target_block in split_blocks(image, target, max_rows=_MAX_ROWS):
-            logits = self._answers(to_unit_range(image_block))[-1].flatten(0, 1)
+            logits = self._forward(to_unit_range(image_block))[-1].flatten(0, 1)
             losses, _ = cross_entropies(logits, target_block.repeat(len(self._trials)), row_weight=1.0)
             total += losses.view(len(self._trials), -1).sum(1)
         mean_losses: list[float] = (total / len(target)).tolist()

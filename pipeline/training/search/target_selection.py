@@ -30,7 +30,7 @@ _SHARE_OF_TIME, _MAX_SECONDS = 0.1, 30.0  # of all comparisons: fraction of the 
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class _HeldOut:
+class _HeldOutRows:
     """Predicted values of held-out rows, their true values and their weights [rows]."""
 
     values: Floats
@@ -70,11 +70,11 @@ def select_target_transform(  # noqa: PLR0913, PLR0917 - algorithm, task, transf
     now = context.clock()
     deadline = now + min(_MAX_SECONDS, (context.deadline - now) * _SHARE_OF_TIME)
     unobserved = replace(context.without_observers(), deadline=deadline)
-    outcomes: dict[int, _HeldOut] = {}
+    outcomes: dict[int, _HeldOutRows] = {}
     for number, transform in enumerate(transforms):
         context.report(f"compares {transform.description}")
         try:
-            held_out = _held_out(algorithm, config, task, unobserved, plain, transform)
+            held_out = _predict_held_out(algorithm, config, task, unobserved, plain, transform)
         except Exception as error:  # noqa: BLE001 - libraries raise anything; the actual training decides
             _log.warning("a transform was not compared", extra={"transform": transform.description}, exc_info=error)
             continue
@@ -93,7 +93,7 @@ def select_target_transform(  # noqa: PLR0913, PLR0917 - algorithm, task, transf
     return chosen, f"it learns {chosen.description}: {task.metric} on {rows:,} held-out rows is {measured}"
 
 
-def _is_better(outcome: _HeldOut, plain: _HeldOut, score: ValueScore, sign: int, seed: int) -> bool:
+def _is_better(outcome: _HeldOutRows, plain: _HeldOutRows, score: ValueScore, sign: int, seed: int) -> bool:
     """Return whether the metric is better by 1 %, and by more than its standard error over bootstrap samples."""
     random = np.random.default_rng(seed)
     rows = len(plain.truth)
@@ -107,14 +107,14 @@ def _is_better(outcome: _HeldOut, plain: _HeldOut, score: ValueScore, sign: int,
     return gain(weight) > needed
 
 
-def _held_out(  # noqa: PLR0913, PLR0917 - as above
+def _predict_held_out(  # noqa: PLR0913, PLR0917 - as above
     algorithm: Algorithm[ConfigT],
     config: ConfigT,
     task: TrainingTask,
     context: RunContext,
     plain: TargetTransform,
     transform: TargetTransform,
-) -> _HeldOut:
+) -> _HeldOutRows:
     """Train on each fold, and predict its held-out rows."""
     rows = task.train
     folds = make_folds(rows, 0, _FOLDS, task.seed)
@@ -135,4 +135,4 @@ def _held_out(  # noqa: PLR0913, PLR0917 - as above
     weight = np.concatenate(weights) if weights else None
     outputs = np.concatenate(predicted).astype(np.float64)
     inverse = transform.smeared(outputs, transform.forward(truth), weight).inverse
-    return _HeldOut(values=inverse(outputs), truth=truth, weight=weight)
+    return _HeldOutRows(values=inverse(outputs), truth=truth, weight=weight)

@@ -97,7 +97,7 @@ class TrialRunner:
         trials: Space and method; random and Bayesian searches prune hopeless trials after some folds or epochs.
         deadline: Time of the context's clock at which the search must end.
         planned: Planned number of trials of the search.
-        begun: Number of trials started so far.
+        started_trials: Number of trials started so far.
     """
 
     algorithm: Algorithm[Any]
@@ -109,7 +109,7 @@ class TrialRunner:
     trials: Trials
     deadline: float
     planned: int
-    begun: int = 0
+    started_trials: int = 0
     _longest: float = 0.0  # seconds of the longest training so far, scaled to all rows
     _best: list[float] = field(default_factory=list)  # the best trial's score on each fold
     _curves: list[dict[int, float]] = field(default_factory=list)  # epoch -> lowest validation loss so far
@@ -126,7 +126,7 @@ class TrialRunner:
             SearchTimeoutError: There is no time left for another training. After any other error, the trial has failed.
         """
         started, scores = self.context.clock(), list[float]()
-        self.begun += 1
+        self.started_trials += 1
 
         def trial(status: str, reason: str = "") -> Trial:
             quality = math.fsum(scores) / len(scores) if scores else None
@@ -171,8 +171,8 @@ class TrialRunner:
             if not missing:
                 continue
             started = self.context.clock()
-            until = started + _FIRST_TRIAL_FRACTION * (self.deadline - started)
-            context = replace(self.context, deadline=until)
+            deadline = started + _FIRST_TRIAL_FRACTION * (self.deadline - started)
+            context = replace(self.context, deadline=deadline)
             fitted_models = train_stacked([configs[index] for index in missing], task, context)
             for index, fitted in zip(missing, fitted_models or (), strict=False):
                 seconds = (self.context.clock() - started) / len(missing)
@@ -200,7 +200,7 @@ class TrialRunner:
             config,
             replace(task, train=train),
             replace(
-                self.context, deadline=self._until(started, row_fraction), checkpoints=NoCheckpoints(),
+                self.context, deadline=self._training_deadline(started, row_fraction), checkpoints=NoCheckpoints(),
                 watch=self._watch(curve, config), report=self._report(number, self.context.report),
             ),
         )  # fmt: skip
@@ -213,13 +213,13 @@ class TrialRunner:
         return score
 
     def _report(self, fold: int, report: Report) -> Report:
-        where = f"trial {self.begun} of {self.planned}"
+        where = f"trial {self.started_trials} of {self.planned}"
         if len(self.folds) > 1:
             where += f", fold {fold + 1} of {len(self.folds)}"
         report(where)
         return lambda text: report(f"{where}, {text}")
 
-    def _until(self, now: float, row_fraction: float) -> float:
+    def _training_deadline(self, now: float, row_fraction: float) -> float:
         """Return the time at which this training must end, so that another one on all rows fits before the deadline.
 
         Raises:

@@ -109,12 +109,12 @@ def test_tokens_are_lower_case_words_and_signs_or_letters(unit: Unit, wanted: li
 
 def test_the_terms_of_a_row_have_unit_norm_and_rare_terms_count_more() -> None:
     tokens = [["a", "b"], ["a", "c"], ["a"], []]
-    vocabulary = Vocabulary.of(tokens, "word", max_ngram=2, least_rows=1, max_terms=99)
+    vocabulary = Vocabulary.of(tokens, "word", max_ngram=2, min_rows=1, max_terms=99)
     assert list(vocabulary.index) == [("a",), ("b",), ("c",), ("a", "b"), ("a", "c")]
     matrix = vocabulary.matrix(tokens).toarray()
     np.testing.assert_allclose(np.linalg.norm(matrix, axis=1), [1, 1, 1, 0], atol=1e-6)
     assert matrix[0, 1] > matrix[0, 0]
-    assert list(Vocabulary.of(tokens, "word", max_ngram=2, least_rows=2, max_terms=99).index) == [("a",)]
+    assert list(Vocabulary.of(tokens, "word", max_ngram=2, min_rows=2, max_terms=99).index) == [("a",)]
 
 
 def _task(classes: int = 3, rows: int = 90) -> TrainingTask:
@@ -196,7 +196,7 @@ def test_scripts_without_blanks_are_split_into_characters(text: str, wanted: lis
 @pytest.mark.parametrize("unit", ["word", "letter"])
 def test_the_graph_reads_any_mix_of_scripts_like_training(unit: Unit, seed: int) -> None:
     train, unseen = mixed_scripts(80, seed), mixed_scripts(40, seed + 99)
-    vocabulary = Vocabulary.of(tokens_of(train, unit), unit, max_ngram=2, least_rows=1, max_terms=5000)
+    vocabulary = Vocabulary.of(tokens_of(train, unit), unit, max_ngram=2, min_rows=1, max_terms=5000)
     weights = np.random.default_rng(seed).normal(size=(len(vocabulary.index), 3))
     graph = score_graph([vocabulary.terms(weights)], np.zeros(3, np.float32))
     (outputs,) = OnnxModel(graph.SerializeToString()).run_raw({"text": unseen[:, None]})
@@ -262,7 +262,7 @@ def test_a_vocabulary_of_long_texts_is_built_in_bounded_time_and_memory() -> Non
     long = np.array(["".join(random.choice(signs, 20_000)) for _ in range(10)], object)
     started = time.process_time()
     tokens = tokens_of(long, "letter")
-    vocabulary = Vocabulary.of(tokens, "letter", max_ngram=4, least_rows=1, max_terms=200_000)
+    vocabulary = Vocabulary.of(tokens, "letter", max_ngram=4, min_rows=1, max_terms=200_000)
     matrix = vocabulary.matrix(tokens)
     assert time.process_time() - started < 20
     assert len({id(token) for row in tokens for token in row}) <= 1502
@@ -271,9 +271,9 @@ def test_a_vocabulary_of_long_texts_is_built_in_bounded_time_and_memory() -> Non
 
 def test_rare_terms_are_dropped_while_too_many_terms_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
     tokens = [["often", f"once {row}", f"rare {row}"] for row in range(200)]
-    wanted = Vocabulary.of(tokens, "word", max_ngram=1, least_rows=1, max_terms=10)
-    monkeypatch.setattr("pipeline.training.features.vocabulary._MAX_COUNTED", 50)
-    vocabulary = Vocabulary.of(tokens, "word", max_ngram=1, least_rows=1, max_terms=10)
+    wanted = Vocabulary.of(tokens, "word", max_ngram=1, min_rows=1, max_terms=10)
+    monkeypatch.setattr("pipeline.training.features.vocabulary._MAX_COUNTED_TERMS", 50)
+    vocabulary = Vocabulary.of(tokens, "word", max_ngram=1, min_rows=1, max_terms=10)
     assert vocabulary.index.keys() & {("often",)}
     assert len(vocabulary.index) == len(wanted.index) == 10
     assert vocabulary.idf[vocabulary.index[("often",)]] == wanted.idf[wanted.index[("often",)]]

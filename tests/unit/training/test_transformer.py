@@ -60,7 +60,7 @@ def test_the_body_of_the_transformer_can_be_quantized_and_blended(run: Run, trai
 
 def test_token_ids_are_those_of_the_first_tokens_and_the_graph_computes_the_same() -> None:
     remarks = np.array([["the box came late", "A-1"], ["", "A-2"], ["the the odd box", ""]], object)
-    ids = TokenIds.of(remarks, most_places=12, most_tokens=99)
+    ids = TokenIds.of(remarks, max_positions=12, max_tokens=99)
     assert ids.units == ("word", "letter")
     token_ids = ids.apply(remarks)
     assert token_ids.shape == (3, ids.positions)
