@@ -90,8 +90,8 @@ class Description:
         if self.targets:
             return join_targets(self.targets)
         name = (self.calibration.target if self.calibration else "") or self.task.spec.target or "prediction"
-        taken = {column.name for column in self.columns}
-        while name in taken:
+        used_names = {column.name for column in self.columns}
+        while name in used_names:
             name += "_"
         return name
 

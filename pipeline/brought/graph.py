@@ -203,8 +203,8 @@ def _check_order(model: onnx.ModelProto, file: str) -> None:
     sources = {}
     for index, node in enumerate(graph.node):
         reads = [name for name in node.input if name not in available]
-        if unmade := [name for name in reads if name not in maker]:
-            raise InvalidModelError(f"{file}: {node_name(node)} reads the tensor '{unmade[0]}', which no node produces")
+        if absent := [name for name in reads if name not in maker]:
+            raise InvalidModelError(f"{file}: {node_name(node)} reads the tensor '{absent[0]}', which no node produces")
         sources[index] = [maker[name] for name in reads]
     if cycle := _find_cycle(sources):
         named = ", ".join(node_name(graph.node[index]) for index in cycle[:4])
@@ -226,13 +226,13 @@ def _check_sizes(model: onnx.ModelProto, file: str) -> None:
         inferred = onnx.shape_inference.infer_shapes(model, data_prop=True)
     except onnx.shape_inference.InferenceError as error:
         raise InvalidModelError(f"{file}: {_first_line(error)}") from None
-    made_by = {output: node for node in model.graph.node for output in node.output}
+    makers = {output: node for node in model.graph.node for output in node.output}
     for value in (*inferred.graph.value_info, *inferred.graph.output):
         tensor = value.type.tensor_type
         sizes = [dimension.dim_value or 1 for dimension in tensor.shape.dim]
-        if math.prod(sizes) > MAX_MEMORY_BYTES and value.name in made_by:
+        if math.prod(sizes) > MAX_MEMORY_BYTES and value.name in makers:
             raise InvalidModelError(
-                f"{file}: {node_name(made_by[value.name])} makes the tensor '{value.name}' of the shape {sizes}, which "
+                f"{file}: {node_name(makers[value.name])} makes the tensor '{value.name}' of the shape {sizes}, which "
                 f"needs more memory than the predict function has for a model ({MAX_MEMORY_BYTES >> 20:,} MB)"
             )
     for sparse in model.graph.sparse_initializer:

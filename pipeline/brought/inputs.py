@@ -234,7 +234,7 @@ def _read_input(value: onnx.ValueInfoProto, names: _Names, metadata: Mapping[str
     if len(sizes) == 4 and element in (*_FLOATS, TensorProto.UINT8):
         return _read_image(value.name, element, sizes, metadata, file)
     raise InvalidModelError(
-        f"{file}: the input '{value.name}' has the shape {_show(tensor)}: rows [batch] or [batch, columns], a fixed "
+        f"{file}: the input '{value.name}' has the shape {_shape(tensor)}: rows [batch] or [batch, columns], a fixed "
         "number of steps [batch, steps, columns], or images [batch, channels, height, width] or [batch, height, width, "
         "channels] are expected"
     )
@@ -285,6 +285,6 @@ def _read_image(name: str, element: int, sizes: Sequence[int], metadata: Mapping
     return GraphInput(name=name, element=element, columns=(column,), rank=4, layout=layout, scale=_RANGES[named])
 
 
-def _show(tensor: onnx.TypeProto.Tensor) -> str:
+def _shape(tensor: onnx.TypeProto.Tensor) -> str:
     sizes = (dimension.dim_param or dimension.dim_value or "?" for dimension in tensor.shape.dim)
     return f"[{', '.join(map(str, sizes))}]"

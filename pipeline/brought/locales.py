@@ -11,7 +11,7 @@ from pipeline.contracts.errors import InvalidModelError
 __all__ = ["use_served_locale"]
 
 _SERVED = "C.UTF-8"
-_ALIKE = ("", "C.UTF-8", "C.utf8", "en_US", "en_US.UTF-8", "en_US.utf8")  # same letters; "" is the machine's locale
+_EQUIVALENT_LOCALES = ("", "C.UTF-8", "C.utf8", "en_US", "en_US.UTF-8", "en_US.utf8")  # "" is the machine's locale
 _ASCII = ("C", "POSIX")  # available on every machine
 _DEFAULT = "en_US"  # default of the operator's attribute ``locale``
 
@@ -35,7 +35,7 @@ def use_served_locale(model: onnx.ModelProto, file: str) -> None:
         locale = attributes["locale"].s.decode() if "locale" in attributes else _DEFAULT
         if locale in _ASCII:
             continue
-        if locale not in _ALIKE:
+        if locale not in _EQUIVALENT_LOCALES:
             raise InvalidModelError(
                 f"{file}: {node_name(node)} needs the locale '{locale[:40]}', which no machine that serves has: "
                 f"{_SERVED} or en_US.UTF-8 is expected"

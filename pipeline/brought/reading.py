@@ -31,7 +31,7 @@ __all__ = ["CANDIDATE", "DATASET", "SPEC", "TASK", "read_model"]
 TASK = "task.json"
 CANDIDATE, DATASET, SPEC = "candidate", "dataset.json", "spec.json"
 TOLERANCE = 1e-4  # absolute plus relative to the prediction; also the candidate's ``tolerance``
-_ALONE = 5  # rows that are also predicted alone
+_SINGLE_ROWS = 5  # rows that are also predicted alone
 _SPLIT = 4  # a fourth of the calibration rows are test rows, a fourth are validation rows
 _MIN_SPLIT_ROWS = 12
 _INTEGERS = frozenset(
@@ -113,9 +113,9 @@ def _finite(rows: ModelRows, file: str, output: str) -> ModelRows:
     for values in rows.feeds.values():
         if values.dtype.kind == "f":
             complete &= np.isfinite(values)
-    wrong = np.flatnonzero(complete & ~finite)
-    if len(wrong) or not finite.any():
-        row = int(wrong[0]) if len(wrong) else 0
+    non_finite = np.flatnonzero(complete & ~finite)
+    if len(non_finite) or not finite.any():
+        row = int(non_finite[0]) if len(non_finite) else 0
         raise InvalidModelError(
             f"{file}: the output '{output}' is {_name_number(numbers[row])} for row {row + 1} of the rows that it was "
             "tested on: finite numbers are expected"
@@ -140,14 +140,14 @@ def _verified(model: onnx.ModelProto, description: Description, rows: ModelRows)
             if _differs(session, rows):
                 reason = "in its served form it predicts differently"
                 continue
-            indices = range(min(_ALONE, len(rows.numbers)))
-            alone = [index for index in indices if _differs(session, rows.take(np.array([index])))]
+            indices = range(min(_SINGLE_ROWS, len(rows.numbers)))
+            mismatched = [index for index in indices if _differs(session, rows.take(np.array([index])))]
         except Exception as error:  # noqa: BLE001 - onnxruntime's errors have no narrower common base
             reason = f"in its served form, with any number of rows, it cannot be run ({type(error).__name__})"
             continue
-        if not alone:
+        if not mismatched:
             return served
-        reason = f"its prediction for row {alone[0] + 1} depends on the other rows of the batch"
+        reason = f"its prediction for row {mismatched[0] + 1} depends on the other rows of the batch"
     raise InvalidModelError(f"{description.task.file} cannot be served: {reason}")
 
 
@@ -159,8 +159,8 @@ def _differs(session: OnnxModel, rows: ModelRows) -> bool:
     close = np.allclose(numbers, rows.numbers, rtol=TOLERANCE, atol=TOLERANCE)
     if not len(rows.labels):
         return not close
-    surest = np.sort(rows.numbers, axis=1)
-    tied = surest[:, -1] - surest[:, -2] <= TOLERANCE
+    ordered = np.sort(rows.numbers, axis=1)
+    tied = ordered[:, -1] - ordered[:, -2] <= TOLERANCE
     return not close or bool((~tied & (predicted.labels != rows.labels)).any())
 
 

@@ -23,7 +23,7 @@ __all__ = ["CalibrationFile", "make_feeds", "to_frame"]
 
 Feeds = Mapping[str, npt.NDArray[Any]]
 
-_MADE_ROWS = 64
+_RANDOM_ROWS = 64
 _WORDS = ("", "a", "b")
 _DELIMITERS = ",;\t"
 
@@ -98,12 +98,12 @@ def make_feeds(columns: Sequence[Column], integers: frozenset[str], *, seed: int
     feeds: dict[str, npt.NDArray[Any]] = {}
     for column in columns:
         if column.kind == "image":
-            feeds[column.name] = generator.integers(0, 256, (_MADE_ROWS, *column.shape)).astype(np.uint8)
+            feeds[column.name] = generator.integers(0, 256, (_RANDOM_ROWS, *column.shape)).astype(np.uint8)
         elif column.kind == "text":
-            feeds[column.name] = generator.choice(np.array(_WORDS, object), _MADE_ROWS)
+            feeds[column.name] = generator.choice(np.array(_WORDS, object), _RANDOM_ROWS)
         else:
-            is_whole = column.name in integers or column.kind == "boolean"
-            numbers = generator.integers(0, 2, _MADE_ROWS) if is_whole else generator.standard_normal(_MADE_ROWS)
+            is_integer = column.name in integers or column.kind == "boolean"
+            numbers = generator.integers(0, 2, _RANDOM_ROWS) if is_integer else generator.standard_normal(_RANDOM_ROWS)
             feeds[column.name] = numbers.astype(np.float64 if column.is_wide else np.float32)
     return feeds
 

@@ -52,12 +52,12 @@ def _join(head: dict[str, Any], reader: StreamReader) -> bytes:
     if not reader.at_end:
         raise ValueError("the packed model file is damaged: its length is not what its head describes")
     pieces: list[bytes | memoryview] = []
-    end, taken = 0, 0  # bytes of the file, and of the skeleton, that the pieces contain
+    end, position = 0, 0  # bytes of the file, and of the skeleton, that the pieces contain
     for offset, content in spans:
-        pieces += (skeleton[taken : taken + offset - end], content)
-        taken += offset - end
+        pieces += (skeleton[position : position + offset - end], content)
+        position += offset - end
         end = offset + len(content)
-    file = b"".join([*pieces, skeleton[taken:]])
+    file = b"".join([*pieces, skeleton[position:]])
     if len(file) != head["size"]:
         raise ValueError(f"the packed model file unpacks to {len(file)} bytes, {head['size']} are expected")
     return file

@@ -80,10 +80,10 @@ def _join(first: onnx.ModelProto, second: onnx.ModelProto) -> onnx.ModelProto:
     """Return both graphs in sequence, in one version."""
     outputs, inputs = first.graph.output, second.graph.input
     pairs = [(source.name, target.name) for source, target in zip(outputs, inputs, strict=True)]
-    return compose.merge_models(_bring_to_version(first), _bring_to_version(second), io_map=pairs)
+    return compose.merge_models(_convert_version(first), _convert_version(second), io_map=pairs)
 
 
-def _bring_to_version(model: onnx.ModelProto) -> onnx.ModelProto:
+def _convert_version(model: onnx.ModelProto) -> onnx.ModelProto:
     """Return ``model`` with the versions of the joined graph; no operator in use changed its meaning since opset 13."""
     model.ir_version = _IR_VERSION
     versions = {opset.domain: opset.version for opset in model.opset_import} | {"": _OPSET, "ai.onnx.ml": _ML_OPSET}

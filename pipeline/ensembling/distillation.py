@@ -18,7 +18,7 @@ from scipy.special import softmax
 from pipeline.contracts.spec.sections import Distillation
 from pipeline.ensembling.new_rows import add_new_rows
 from pipeline.evaluation.scoring import OnnxModel
-from pipeline.graphs.blending import side_by_side
+from pipeline.graphs.blending import concat_outputs
 from pipeline.graphs.compose import join, make_model
 from pipeline.graphs.encoding import CAT, NUM
 from pipeline.training.algorithm import Algorithm, ConfigT, Rows, RunContext, TrainingTask
@@ -163,7 +163,7 @@ def _to_predictions(scores: Floats, classes: int) -> Floats:
 
 def _join_scores(models: Sequence[onnx.ModelProto], *, classes: int) -> onnx.ModelProto:
     """Join the graphs of models that each predict one score to a graph that predicts probabilities."""
-    scores = side_by_side(models)
+    scores = concat_outputs(models)
     graph_input = helper.make_tensor_value_info("scores", TensorProto.FLOAT, ["batch", len(models)])
     graph_output = helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, ["batch", classes])
     nodes = [

@@ -13,7 +13,7 @@ from pipeline.graphs.compose import IR_VERSION, OPSETS, normalize
 from pipeline.graphs.decision import clip_probabilities
 from pipeline.graphs.writer import NamedGraph
 
-__all__ = ["blend", "side_by_side"]
+__all__ = ["blend", "concat_outputs"]
 
 
 def blend(
@@ -33,18 +33,18 @@ def blend(
     width = max(1, classes) if width is None else width
     members = _Members.of(bodies, width=width)
     graph = members.graph
-    shares = [
+    weighted = [
         graph.add("Mul", output, graph.constant(f"weight_{index}", np.float32(weight)), name=f"share_{index}")
         for index, (output, weight) in enumerate(zip(members.outputs, weights, strict=True))
     ]
-    graph.add("Sum", *shares, name="blended")
+    graph.add("Sum", *weighted, name="blended")
     if not classes:
         return members.model("blended", width)
     clip_probabilities(graph, "blended", "probabilities")
     return members.model("probabilities", width)
 
 
-def side_by_side(bodies: Sequence[onnx.ModelProto]) -> onnx.ModelProto:
+def concat_outputs(bodies: Sequence[onnx.ModelProto]) -> onnx.ModelProto:
     """Return a graph that predicts the value of each of several bodies [batch, bodies]."""
     members = _Members.of(bodies, width=1)
     members.graph.add("Concat", *members.outputs, name="all_answers", axis=1)

@@ -86,18 +86,18 @@ def _numbers(seconds: Any, median: Any, *, floor: Callable[[Any], Any], sine: Ca
     second = seconds - days * SECONDS_A_DAY
     shifted = days + 719_468  # days since 0000-03-01, so that a leap day is the last day of its year
     era = floor(shifted / 146_097)
-    of_era = shifted - era * 146_097
-    leaps = floor(of_era / 1_460) - floor(of_era / 36_524) + floor(of_era / 146_096)
-    year_of_era = floor((of_era - leaps) / 365)
-    of_year = of_era - (year_of_era * 365 + floor(year_of_era / 4) - floor(year_of_era / 100))
-    month = floor((of_year * 5 + 2) / 153)  # March is 0
+    day_of_era = shifted - era * 146_097
+    leap_days = floor(day_of_era / 1_460) - floor(day_of_era / 36_524) + floor(day_of_era / 146_096)
+    year_of_era = floor((day_of_era - leap_days) / 365)
+    day_of_year = day_of_era - (year_of_era * 365 + floor(year_of_era / 4) - floor(year_of_era / 100))
+    month = floor((day_of_year * 5 + 2) / 153)  # March is 0
     wrapped = floor(month / 10)  # 1 in January and February, which here belong to the previous year
-    season, clock = of_year * (math.tau / 365.25), second * (math.tau / SECONDS_A_DAY)
+    season, clock = day_of_year * (math.tau / 365.25), second * (math.tau / SECONDS_A_DAY)
     return {
         "trend": (seconds - median) / SECONDS_A_DAY,
         "year": year_of_era + era * 400 + wrapped,
         "month": month + 3 - wrapped * 12,
-        "day": of_year - floor((month * 153 + 2) / 5) + 1,
+        "day": day_of_year - floor((month * 153 + 2) / 5) + 1,
         "weekday": days + 3 - floor((days + 3) / 7) * 7,
         "hour": floor(second / 3_600),
         "season_sine": sine(season),

@@ -47,9 +47,9 @@ def wrap(body: onnx.ModelProto, dataset: Dataset, signature: Signature) -> onnx.
     return model
 
 
-def _free_prefix(taken: Iterable[str]) -> str:
-    """Return a prefix that no taken name begins with, so that inner names of the graph differ from column names."""
-    names = list(taken)
+def _free_prefix(used: Iterable[str]) -> str:
+    """Return a prefix that no used name begins with, so that inner names of the graph differ from column names."""
+    names = list(used)
     prefix = "_/"
     while any(name.startswith(prefix) for name in names):
         prefix = f"_{prefix}"

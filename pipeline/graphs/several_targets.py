@@ -11,7 +11,7 @@ from onnx import TensorProto, helper
 
 from pipeline.contracts.signature import Signature
 from pipeline.evaluation.several_targets import LABEL_THRESHOLD
-from pipeline.graphs.blending import side_by_side
+from pipeline.graphs.blending import concat_outputs
 from pipeline.graphs.compose import join
 from pipeline.graphs.writer import NamedGraph
 
@@ -58,8 +58,8 @@ def _labels(signature: Signature, prefix: str, body_output: str) -> onnx.ModelPr
     pads = graph.constant("pads", np.array([0, 0, 0, 2**steps - count], np.int64))
     constant_0, constant_1 = graph.constant("zero", np.int64(0)), graph.constant("one", np.int64(1))
     flat, empty = graph.constant("flat", np.array([-1], np.int64)), graph.constant("nothing", np.array([""], object))
-    firsts = graph.constant("first", _padded(signature.classes, 2**steps))
-    nexts = graph.constant("next", _padded(separated, 2**steps))
+    first_texts = graph.constant("first", _padded(signature.classes, 2**steps))
+    next_texts = graph.constant("next", _padded(separated, 2**steps))
     graph.add_output("Identity", body_output, output=probabilities)
     is_likely = graph.add("GreaterOrEqual", body_output, threshold, name="has")
     narrow = graph.add("Cast", is_likely, name="narrow", to=TensorProto.INT64)
@@ -67,7 +67,7 @@ def _labels(signature: Signature, prefix: str, body_output: str) -> onnx.ModelPr
     before = graph.add("CumSum", flags, constant_1, name="before", exclusive=1)
     chosen = graph.add("Cast", flags, name="chosen", to=TensorProto.BOOL)
     later = graph.add("Cast", before, name="later", to=TensorProto.BOOL)
-    written = graph.add("Where", later, nexts, firsts, name="written")
+    written = graph.add("Where", later, next_texts, first_texts, name="written")
     text = graph.add("Where", chosen, written, empty, name="text_0")
     for step in range(steps):  # texts [batch, 2 n] -> [batch, n]
         shape = graph.constant(f"shape_{step}", np.array([-1, 2 ** (steps - step - 1), 2], np.int64))
@@ -93,7 +93,7 @@ def join_bodies(bodies: Sequence[onnx.ModelProto], signature: Signature) -> onnx
     """
     if signature.is_multilabel:
         bodies = [join(body, _second_column(), prefix="yes/") for body in bodies]
-    return side_by_side(bodies)
+    return concat_outputs(bodies)
 
 
 def _second_column() -> onnx.ModelProto:

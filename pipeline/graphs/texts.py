@@ -20,7 +20,7 @@ from pipeline.graphs.compose import make_model
 from pipeline.graphs.encoding import TEXT
 from pipeline.graphs.writer import NamedGraph
 
-__all__ = ["MIN_TEXT_NORM", "NgramTable", "Unit", "id_graph", "over_rows", "score_graph", "token_graph", "token_nodes"]
+__all__ = ["MIN_TEXT_NORM", "NgramTable", "Unit", "id_graph", "scan_rows", "score_graph", "token_graph", "token_nodes"]
 
 Unit = Literal["word", "letter"]
 Matrix = npt.NDArray[np.float32]
@@ -95,7 +95,7 @@ def score_graph(columns: Sequence[NgramTable | None], bias: Matrix) -> onnx.Mode
     scores = [_add_scores(graph, index, terms) for index, terms in enumerate(columns) if terms is not None]
     graph.add("Squeeze", graph.add("Sum", "bias", *scores, name="sum"), "first", name="row_scores")
     row = _row_subgraph(graph, _value("row_scores", TensorProto.FLOAT, [len(bias)]), len(columns))
-    return over_rows(row, TEXT, _value("scores", TensorProto.FLOAT, ["batch", len(bias)]), columns=len(columns))
+    return scan_rows(row, TEXT, _value("scores", TensorProto.FLOAT, ["batch", len(bias)]), columns=len(columns))
 
 
 def id_graph(columns: Sequence[tuple[Unit, Sequence[str]]], length: int, output: str) -> onnx.ModelProto:
@@ -113,7 +113,7 @@ def id_graph(columns: Sequence[tuple[Unit, Sequence[str]]], length: int, output:
         graph.constant("start", np.array([0])),
         graph.constant("end", np.array([length])),
     )
-    along, firsts = graph.constant("along", np.array([1])), []
+    along, slices = graph.constant("along", np.array([1])), []
     for index, (unit, vocabulary) in enumerate(columns):
         column = graph.constant(f"column_{index}", np.array([index]))
         text = graph.add("Gather", "row", column, name=f"text_{index}")
@@ -128,11 +128,11 @@ def id_graph(columns: Sequence[tuple[Unit, Sequence[str]]], length: int, output:
             default_int64=1,
         )
         padded = graph.add("Concat", ids, none, name=f"padded_{index}", axis=1)
-        firsts.append(graph.add("Slice", padded, start, end, along, name=f"first_{index}"))
-    graph.add("Squeeze", graph.add("Concat", *firsts, name="together", axis=1), start, name="row_ids")
+        slices.append(graph.add("Slice", padded, start, end, along, name=f"first_{index}"))
+    graph.add("Squeeze", graph.add("Concat", *slices, name="together", axis=1), start, name="row_ids")
     width = length * len(columns)
     row = _row_subgraph(graph, _value("row_ids", TensorProto.INT64, [width]), len(columns))
-    return over_rows(row, TEXT, _value(output, TensorProto.INT64, ["batch", width]), columns=len(columns))
+    return scan_rows(row, TEXT, _value(output, TensorProto.INT64, ["batch", width]), columns=len(columns))
 
 
 def _row_subgraph(graph: NamedGraph, output: onnx.ValueInfoProto, columns: int) -> onnx.GraphProto:
@@ -148,7 +148,7 @@ def _row_subgraph(graph: NamedGraph, output: onnx.ValueInfoProto, columns: int) 
     )
 
 
-def over_rows(row: onnx.GraphProto, text: str, output: onnx.ValueInfoProto, *, columns: int) -> onnx.ModelProto:
+def scan_rows(row: onnx.GraphProto, text: str, output: onnx.ValueInfoProto, *, columns: int) -> onnx.ModelProto:
     """Return the graph from ``text`` [batch, columns] to ``output``: a Scan of ``row``, which reads a row [columns]."""
     scan = helper.make_node("Scan", [text], [output.name], body=row, num_scan_inputs=1)
     return make_model("texts", [scan], [_value(text, TensorProto.STRING, ["batch", columns])], [output])

@@ -45,13 +45,13 @@ def _time_calls(models: Sequence[OnnxModel], batches: Sequence[Feeds]) -> list[L
     seconds: list[list[float]] = [[] for _ in models]
     deadline = time.perf_counter() + _MAX_SECONDS / len(BATCH_SIZES)
     for _ in range(_RUNS + _WARM_UP_RUNS):
-        for taken, model, batch in zip(seconds, models, batches, strict=True):
+        for durations, model, batch in zip(seconds, models, batches, strict=True):
             started = time.perf_counter()
             model.run_raw(batch)
-            taken.append(time.perf_counter() - started)
+            durations.append(time.perf_counter() - started)
         if time.perf_counter() > deadline and len(seconds[0]) > _MIN_RUNS:
             break
-    return [_summarize(taken[min(_WARM_UP_RUNS, len(taken) // 10) :]) for taken in seconds]
+    return [_summarize(durations[min(_WARM_UP_RUNS, len(durations) // 10) :]) for durations in seconds]
 
 
 def _summarize(seconds: Sequence[float]) -> Latency:

@@ -63,15 +63,15 @@ class CSource:
     graph: OneRowGraph
 
 
-def identifier(text: str, taken: Sequence[str] = ()) -> str:
-    """Return a C identifier like ``text`` that is not among ``taken``."""
+def identifier(text: str, used: Sequence[str] = ()) -> str:
+    """Return a C identifier like ``text`` that is not among ``used``."""
     name = re.sub(r"\W", "_", text, flags=re.ASCII)
     if name in _KEYWORDS.split():
         name = f"{name}_"
     elif not name or name[0].isdigit():
         name = f"_{name}"
     candidate, number = name, 2
-    while candidate in taken:
+    while candidate in used:
         candidate, number = f"{name}_{number}", number + 1
     return candidate
 

@@ -29,7 +29,7 @@ class ObjectStoreCheckpoints:
     def __init__(self, artifacts: ObjectStore, key: str, *, seconds: float, resumes: Callable[[], None]) -> None:
         self.seconds = seconds
         self._artifacts, self._key, self._resumes = artifacts, key, resumes
-        self._is_there = False
+        self._is_stored = False
 
     def load(self) -> bytes | None:
         """Return the state that an earlier attempt saved; None if there is none."""
@@ -38,7 +38,7 @@ class ObjectStoreCheckpoints:
         except ObjectNotFoundError:
             return None
         if state:
-            self._is_there = True
+            self._is_stored = True
             self._resumes()
         return state or None
 
@@ -46,13 +46,13 @@ class ObjectStoreCheckpoints:
         """Save a state; a failure is ignored, since it only costs a later attempt some time."""
         try:
             self._artifacts.put(self._key, state)
-            self._is_there = True
+            self._is_stored = True
         except TransientError as error:
             _log.warning("a checkpoint was not saved", exc_info=error)
 
-    def forget(self) -> None:
+    def mark_obsolete(self) -> None:
         """Mark the checkpoint as obsolete, so that no later attempt resumes from it."""
-        if self._is_there:
+        if self._is_stored:
             self._artifacts.put(self._key, b"")
 
 
@@ -105,11 +105,11 @@ class Live:
             self._write_curve(candidate.name)
 
     def end(self, candidate: Candidate, *, trained: bool) -> None:
-        """Write a candidate's last points; if it was trained, forget its checkpoint."""
+        """Write a candidate's last points; if it was trained, mark its checkpoint as obsolete."""
         self._write_curve(candidate.name)
         for checkpointed, checkpoints in self._checkpoints.values():
             if trained and (checkpointed.name == candidate.name or checkpointed.is_target_of(candidate.name)):
-                checkpoints.forget()
+                checkpoints.mark_obsolete()
 
     def _write_curve(self, candidate: str) -> None:
         points = self._points.get(candidate)

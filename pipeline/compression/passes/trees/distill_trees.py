@@ -57,11 +57,11 @@ class DistillTrees(TreePass):
         """Return boosted trees that learn the sums."""
         values, sums = read_ensemble_rows(self._context, model, features, trees)
         columns = np.arange(values.shape[1])
-        learned = [
+        fitted = [
             self._learn(values, sums[:, target]).moved(features=columns, target=target)
             for target in range(sums.shape[1])
         ]
-        return merge_equal_subtrees(Trees.join(learned))
+        return merge_equal_subtrees(Trees.join(fitted))
 
     def ensures(self, model: onnx.ModelProto) -> None:
         """Check what the pass promises.
