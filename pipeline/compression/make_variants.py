@@ -38,7 +38,7 @@ __all__ = ["make_variants"]
 
 # Seconds during which variants are started, unless compression.minutes is set. A variant that is started is finished.
 _AUTOMATIC_SECONDS, _NAMED_SECONDS = 45.0, 600.0
-_SHARE_OF_TRAINING = 0.1  # fraction of the training time that automatic passes may take, if it is more than 45 s
+_TRAINING_TIME_FRACTION = 0.1  # fraction of the training time that automatic passes may take, if it is more than 45 s
 
 
 def make_variants(  # noqa: PLR0913 - the inputs of a stage, as keywords
@@ -170,7 +170,7 @@ def _seconds(compression: Compression, trained: Sequence[TrainedCandidate]) -> f
         return 60 * compression.minutes
     if compression.passes != "auto":
         return _NAMED_SECONDS
-    return max(_AUTOMATIC_SECONDS, _SHARE_OF_TRAINING * sum(candidate.seconds for candidate in trained))
+    return max(_AUTOMATIC_SECONDS, _TRAINING_TIME_FRACTION * sum(candidate.seconds for candidate in trained))
 
 
 def _encode(

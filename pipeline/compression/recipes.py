@@ -32,7 +32,7 @@ __all__ = ["AUTOMATIC", "PASSES", "CompressionPlan", "PassStep", "plan_passes"]
 _SPARSITIES = (0.95, 0.92, 0.75, 0.5)  # Deep Compression keeps 8 % of LeNet-300-100
 _CHANNEL_RATIOS = (0.75, 0.5, 0.25)
 _CODEBOOK_BITS = (5, 6, 8)
-_EXACT_SHARES = (0.25, 0.5)
+_EXACT_FRACTIONS = (0.25, 0.5)
 _TUNED_CODEBOOK_BITS = (3, 5, 8)  # fewer bits reach the same quality, since the values are fine-tuned
 _COLUMN_CHANGES = (0.01, 0.001, 1e-6)
 _TREE_STEPS = (16, 12, 8, 6, 4, 3)  # for example 16: one tree in 16 is kept
@@ -41,7 +41,7 @@ _TREE_CHOICES: Mapping[PassName, Choice] = {
     "prune_trees_evenly": "evenly",
     "prune_trees_first": "first",
 }
-_LEAF_SHARES = (0.12, 0.25, 0.5)
+_LEAF_FRACTIONS = (0.12, 0.25, 0.5)
 _DISTILLED_TREES = (200, 800)
 _TREE_BITS = (5, 6, 8, 16)
 _MAX_AUTOMATIC_DROP = 0.003  # drop by pruning trees: below MAX_BALANCED_DROP, since quantization adds to it
@@ -141,7 +141,7 @@ _MIXED = tuple(
         make=partial(MixedInt8, exact=exact),
         description=f"static scales, the most sensitive {exact:.0%} of the layers in fp32",
     )
-    for exact in _EXACT_SHARES
+    for exact in _EXACT_FRACTIONS
 )
 _QUANTIZATION_AWARE = _fine_tuned("quantization_aware_training", "fine-tuned for integers")
 
@@ -182,7 +182,7 @@ PASSES: Mapping[PassName, tuple[PassStep, ...]] = {
     },
     "prune_leaves": tuple(
         _refitted("prune_leaves", f"{ratio:.0%} of the leaves kept", partial(PruneLeaves, ratio=ratio))
-        for ratio in _LEAF_SHARES
+        for ratio in _LEAF_FRACTIONS
     ),
     "distill_trees": tuple(
         _refitted("distill_trees", f"{count} new trees for each sum", partial(DistillTrees, count=count))

@@ -14,7 +14,7 @@ from pipeline.contracts.spec.job_spec import JobSpec, Limits
 
 __all__ = [
     "DOLLARS_AN_HOUR",
-    "ENSEMBLE_SHARE",
+    "ENSEMBLE_RATIO",
     "ESTIMATE_TOLERANCE",
     "PRICE_SOURCE",
     "START_MINUTES",
@@ -28,7 +28,7 @@ __all__ = [
 ]
 
 ESTIMATE_TOLERANCE = 3.0
-ENSEMBLE_SHARE = 0.25  # minutes of the ensemble job divided by those of a training job, if dollars are limited
+ENSEMBLE_RATIO = 0.25  # minutes of the ensemble job divided by those of a training job, if dollars are limited
 # On-demand prices of the most expensive machine that the template allows in a queue; Spot costs about a third of them.
 PRICE_SOURCE = "list prices of us-east-1, June 2026"
 # r6i.xlarge; g4dn.2xlarge; Fargate: 4 vCPUs at $0.04048 and 8 GB at $0.004445
@@ -79,13 +79,13 @@ def minutes_for(limits: Limits, queues: list[str], *, has_ensemble: bool = False
     Args:
         limits: Limits of the spec.
         queues: Queues of the jobs that train candidates.
-        has_ensemble: Whether an ensemble job follows on the CPU queue, with ENSEMBLE_SHARE of these minutes.
+        has_ensemble: Whether an ensemble job follows on the CPU queue, with ENSEMBLE_RATIO times these minutes.
     """
     if limits.dollars is None or not queues:
         return limits.minutes
     a_minute = sum(DOLLARS_AN_HOUR[queue] for queue in queues) / 60
     if has_ensemble:
-        a_minute += ENSEMBLE_SHARE * DOLLARS_AN_HOUR["cpu"] / 60
+        a_minute += ENSEMBLE_RATIO * DOLLARS_AN_HOUR["cpu"] / 60
     starts = sum(map(start_dollars, [*queues, *["cpu"] * has_ensemble]))
     return min(limits.minutes, max(0.0, (limits.dollars - starts) / a_minute))
 

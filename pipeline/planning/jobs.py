@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from pipeline.contracts.records.dataset import Dataset
 from pipeline.contracts.records.plan import Candidate, TrainingJob
 from pipeline.contracts.spec.job_spec import JobSpec
-from pipeline.planning.estimates import ENSEMBLE_SHARE, PRICE_SOURCE, cells_of, minutes_for
+from pipeline.planning.estimates import ENSEMBLE_RATIO, PRICE_SOURCE, cells_of, minutes_for
 
 __all__ = [
     "ONE_JOB_CELLS",
@@ -99,7 +99,7 @@ def plan_ensemble(
     if not spec.blend or spec.training.privacy or dataset.task == "clustering" or len(planned) < 2:
         return None
     if minutes is not None and spec.limits.dollars is not None:
-        minutes *= ENSEMBLE_SHARE
+        minutes *= ENSEMBLE_RATIO
     return TrainingJob(name="ensemble", queue="cpu", candidates=("blend", "student"), minutes=minutes)
 
 

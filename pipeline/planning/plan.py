@@ -52,7 +52,7 @@ def plan(dataset: Dataset, spec: JobSpec, *, runs_code: bool = True) -> Plan:
     )
     complete = Plan(
         metric=metric,
-        candidates=tuple(_with_time_share(planned_candidate.candidate, jobs) for planned_candidate in planned),
+        candidates=tuple(_with_time_fraction(planned_candidate.candidate, jobs) for planned_candidate in planned),
         jobs=jobs,
         one_job=one_job,
         ensemble=plan_ensemble(planned, dataset, spec, jobs[0].minutes),
@@ -85,12 +85,12 @@ def _imbalance_notes(dataset: Dataset, spec: JobSpec, metric: str) -> tuple[str,
     """Return notes on a rare class, and its effect on the choice of the metric and the threshold."""
     if dataset.rarest_class is None or not dataset.is_imbalanced:
         return ()
-    label, class_share = dataset.rarest_class
+    label, class_fraction = dataset.rarest_class
     positive = f" of '{dataset.positive}', the positive class" if dataset.positive and metric != "log_loss" else ""
     rule = threshold_rule(spec, dataset)
     tuned = f", and the threshold of the label is tuned for {rule.metric}" if rule.is_tuned else ""
     return (
-        f"imbalance: class '{label}' has {class_share:.1%} of the training rows; candidates are compared by "
+        f"imbalance: class '{label}' has {class_fraction:.1%} of the training rows; candidates are compared by "
         f"{metric}{positive}{tuned}",
     )
 
@@ -173,7 +173,7 @@ def _planned(case: Case) -> PlannedCandidate:
     )
 
 
-def _with_time_share(candidate: Candidate, jobs: tuple[TrainingJob, ...]) -> Candidate:
+def _with_time_fraction(candidate: Candidate, jobs: tuple[TrainingJob, ...]) -> Candidate:
     """Limit the search of a candidate to an equal share of the time left in its job."""
     if candidate.trials is None:
         return candidate

@@ -27,7 +27,7 @@ __all__ = ["LearningRows"]
 
 Floats = npt.NDArray[np.floating[Any]]
 
-_MAX_COPIES_SHARE = 0.05  # fraction of the rows up to which all copies of one row stay in one fold
+_MAX_COPIES_FRACTION = 0.05  # fraction of the rows up to which all copies of one row stay in one fold
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -218,7 +218,7 @@ class LearningRows:
             return {}
         groups = np.concatenate([train, validation])
         if self.dataset.split_by == "random":
-            groups = separate_frequent(groups, _MAX_COPIES_SHARE)
+            groups = separate_frequent(groups, _MAX_COPIES_FRACTION)
         return {"train": groups[: len(train)], "validation": groups[len(train) :]}
 
     def _group(self, split: pl.DataFrame) -> npt.NDArray[np.uint64] | None:

@@ -21,7 +21,7 @@ State = dict[str, Tensor]
 
 _MIN_WEIGHTS = 64  # smaller tensors are not constrained
 _PRUNING_ENDS = 0.6  # fraction of the fine-tuning; afterwards the other weights compensate for the last pruned ones
-_SMALL_SHARE = 0.1  # a tensor with less than this fraction of all weights is small
+_SMALL_FRACTION = 0.1  # a tensor with less than this fraction of all weights is small
 _UPDATES = 40  # how often the masks are recomputed while pruning
 
 
@@ -221,7 +221,7 @@ def value_counts(sizes: Mapping[str, int], bits: int) -> dict[str, int]:
         sizes: Number of weights of each tensor.
         bits: Bits of the indices of large tensors.
     """
-    small = _SMALL_SHARE * sum(sizes.values())
+    small = _SMALL_FRACTION * sum(sizes.values())
     return {name: 2 ** min(8, bits + 2 * (size < small)) for name, size in sizes.items()}
 
 

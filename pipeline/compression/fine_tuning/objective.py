@@ -18,7 +18,7 @@ from pipeline.compression.training_rows import TrainingRows
 
 __all__ = ["Objective"]
 
-_TRUTH_SHARE = 0.5
+_TRUTH_WEIGHT = 0.5
 _MIN_PROBABILITY = 1e-7
 
 Floats = npt.NDArray[np.floating[Any]]
@@ -51,10 +51,10 @@ class Objective:
         if not rows.classes and not several_labels:
             scale = np.maximum(goals.std(axis=0), 1e-12)
             if rows.target is not None:
-                goals = (1 - _TRUTH_SHARE) * goals + _TRUTH_SHARE * rows.target[:, None]
+                goals = (1 - _TRUTH_WEIGHT) * goals + _TRUTH_WEIGHT * rows.target[:, None]
             return cls(goals=_tensor(goals / scale), scale=_tensor(scale), kind="values")
         if rows.target is not None:
-            goals = (1 - _TRUTH_SHARE) * goals + _TRUTH_SHARE * np.eye(goals.shape[1])[rows.target]
+            goals = (1 - _TRUTH_WEIGHT) * goals + _TRUTH_WEIGHT * np.eye(goals.shape[1])[rows.target]
         kind = "labels" if several_labels else "classes"
         return cls(goals=_tensor(goals), scale=torch.ones(goals.shape[1]), kind=kind)
 

@@ -15,7 +15,7 @@ from pipeline.evaluation.number_format import format_number
 __all__ = ["find_warnings", "shared_rows"]
 
 _WIDE_INTERVAL = 0.1  # width of the interval, relative to the metric, from which the metric is called uncertain
-_SHARES = frozenset({"accuracy", "auc", "log_loss", "r2", "silhouette"})  # metrics with values of about 0 to 1
+_UNIT_METRICS = frozenset({"accuracy", "auc", "log_loss", "r2", "silhouette"})  # metrics with values of about 0 to 1
 
 
 def find_warnings(
@@ -56,7 +56,7 @@ def find_warnings(
 
 def _rounded(value: float, metric: str) -> str:
     """Format a metric with two decimals if its scale is about [0, 1], else with three significant digits."""
-    return f"{value:.2f}" if metric in _SHARES else format_number(value, 3)
+    return f"{value:.2f}" if metric in _UNIT_METRICS else format_number(value, 3)
 
 
 def _rare_classes(dataset: Dataset) -> Iterator[str]:

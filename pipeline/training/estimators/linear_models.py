@@ -14,7 +14,7 @@ __all__ = ["fit_iteratively", "fit_on_rows_in_time"]
 
 _MANY_CELLS = 2_000_000  # cells of the feature matrix times classes; with fewer, a fit takes a second or two
 _PROBE_ITERATIONS = 5
-_PROBE_SHARE = 16  # a fit on 1/16 of the rows is timed, to estimate the time of a fit on all rows
+_PROBE_DIVISOR = 16  # a fit on 1/16 of the rows is timed, to estimate the time of a fit on all rows
 _TIME_MARGIN = 3.0  # a fit runs in one call if the remaining time is at least this many times its estimated time
 _CHUNK_SECONDS = 1.0  # target duration of a chunk of iterations, after which the deadline is checked
 
@@ -92,7 +92,7 @@ def fit_on_rows_in_time(model: Any, features: Any, task: TrainingTask, context: 
             fit(slice(None))
             return ()
         order = np.random.default_rng(task.seed).permutation(rows)
-        count = max(1, rows // _PROBE_SHARE)
+        count = max(1, rows // _PROBE_DIVISOR)
         seconds = fit(np.sort(order[:count]))
         affordable = int(count * (deadline - clock()) / seconds)
         if affordable >= rows:

@@ -106,18 +106,18 @@ def assign_cross_fitting_folds(rows: Rows, classes: int, count: int, seed: int) 
     return np.unique(_assign_groups(strata, group, count, random), return_inverse=True)[1]
 
 
-def separate_frequent(group: npt.NDArray[np.uint64], max_share: float) -> npt.NDArray[np.uint64]:
+def separate_frequent(group: npt.NDArray[np.uint64], max_fraction: float) -> npt.NDArray[np.uint64]:
     """Split groups that are too large into single rows: rows that equal so many others are not duplicates of one row.
 
     Args:
         group: The group of each row [rows].
-        max_share: Largest fraction of the rows that a group may have.
+        max_fraction: Largest fraction of the rows that a group may have.
 
     Returns:
         The new group of each row [rows].
     """
     _, numbers, sizes = np.unique(group, return_inverse=True, return_counts=True)
-    frequent = sizes[numbers] > max(1.0, max_share * len(group))
+    frequent = sizes[numbers] > max(1.0, max_fraction * len(group))
     return np.where(frequent, np.uint64(len(sizes)) + np.arange(len(group), dtype=np.uint64), numbers.astype(np.uint64))
 
 

@@ -26,7 +26,7 @@ _MAX_ROWS = 2_000  # training rows of a comparison; with more rows, only one fol
 _MAX_HELD_ROWS = 10_000
 _MIN_GAIN = 0.01  # fraction of the metric by which another transform must be better
 _BOOTSTRAP_SAMPLES = 50
-_SHARE_OF_TIME, _MAX_SECONDS = 0.1, 30.0  # of all comparisons: fraction of the remaining time, and upper bound
+_TIME_FRACTION, _MAX_SECONDS = 0.1, 30.0  # of all comparisons: fraction of the remaining time, and upper bound
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -68,7 +68,7 @@ def select_target_transform(  # noqa: PLR0913, PLR0917 - algorithm, task, transf
     if len(transforms) < 2:
         return plain, ""
     now = context.clock()
-    deadline = now + min(_MAX_SECONDS, (context.deadline - now) * _SHARE_OF_TIME)
+    deadline = now + min(_MAX_SECONDS, (context.deadline - now) * _TIME_FRACTION)
     unobserved = replace(context.without_observers(), deadline=deadline)
     outcomes: dict[int, _HeldOutRows] = {}
     for number, transform in enumerate(transforms):

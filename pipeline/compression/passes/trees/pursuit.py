@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 __all__ = ["Pursuit"]
 
-_SHARE_AT_ONCE = 32  # a round chooses 1 + (variables chosen so far) / 32 variables, then refits the factors
+_GROWTH_DIVISOR = 32  # a round chooses 1 + (variables chosen so far) / 32 variables, then refits the factors
 _MIN_REMAINDER = 1e-5  # relative to the largest variance in a round; a smaller remainder is rounding
 
 Floats = npt.NDArray[np.float64]
@@ -50,7 +50,7 @@ class Pursuit:
         from scipy.linalg import lapack, solve_triangular  # noqa: PLC0415 - takes a tenth of a second
 
         score = np.where(self._is_open, np.abs(self._missing), -1)
-        best = np.argsort(-score, kind="stable")[: 1 + len(self._order) // _SHARE_AT_ONCE]
+        best = np.argsort(-score, kind="stable")[: 1 + len(self._order) // _GROWTH_DIVISOR]
         best = best[score[best] > 0]
         self._is_open[best] = False
         across = self._products[np.ix_(self._order, best)].astype(np.float64)
