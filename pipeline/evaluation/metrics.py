@@ -159,14 +159,14 @@ def _metrics(
     signature: Signature, truth: npt.NDArray[Any], predictions: Predictions, only: str | None = None
 ) -> dict[str, _Metric]:
     """Return the metrics as functions of row weights; with ``only``, only this metric is prepared."""
-    ready: dict[str, Callable[[], _Metric]]
+    factories: dict[str, Callable[[], _Metric]]
     if signature.targets:
         outputs = predictions.probabilities if signature.is_multilabel else predictions.values
-        ready = dict(several_targets_metrics(signature, truth, outputs.astype(np.float64)))
+        factories = dict(several_targets_metrics(signature, truth, outputs.astype(np.float64)))
     elif signature.task == "clustering":
-        ready = {"silhouette": lambda: _silhouette(truth, predictions.labels)}
+        factories = {"silhouette": lambda: _silhouette(truth, predictions.labels)}
     elif signature.task == "regression":
-        ready = dict(
+        factories = dict(
             regression_metrics(
                 truth.astype(np.float64),
                 predictions.values.astype(np.float64),
@@ -175,7 +175,7 @@ def _metrics(
             )
         )
     else:
-        ready = dict(
+        factories = dict(
             classification_metrics(
                 class_numbers(truth, signature.classes),
                 class_numbers(predictions.labels, signature.classes),
@@ -184,7 +184,7 @@ def _metrics(
                 order=_label_numbers(signature.classes),
             )
         )
-    return {name: make() for name, make in ready.items() if only in (None, name)}
+    return {name: make() for name, make in factories.items() if only in (None, name)}
 
 
 def _label_numbers(classes: tuple[str, ...]) -> Floats | None:

@@ -55,9 +55,9 @@ def several_targets_metrics(
     """
     metrics_of_target = _metrics_of_each_target(signature, truth, predicted)
     means = {
-        name: partial(_mean_of, [ready[name] for ready in metrics_of_target])
+        name: partial(_mean_of, [factories[name] for factories in metrics_of_target])
         for name in metrics_of_target[0]
-        if all(name in ready for ready in metrics_of_target)
+        if all(name in factories for factories in metrics_of_target)
     }
     if not signature.is_multilabel:
         return means
@@ -92,8 +92,8 @@ def _metrics_of_each_target(
     ]
 
 
-def _mean_of(ready: Sequence[Callable[[], Metric]]) -> Metric:
-    metrics = [make() for make in ready]
+def _mean_of(factories: Sequence[Callable[[], Metric]]) -> Metric:
+    metrics = [make() for make in factories]
     return lambda weights: np.asarray(np.mean([metric(weights) for metric in metrics], axis=0))
 
 

@@ -43,11 +43,11 @@ def plan(dataset: Dataset, spec: JobSpec, *, runs_code: bool = True) -> Plan:
     check_threshold(spec, dataset)
     check_training(spec.training, dataset)
     cases, skipped = _fitting(dataset, spec, runs_code=runs_code)
-    affordable, beyond, notes = _within_limits(cases)
+    affordable, over_limits, notes = _within_limits(cases)
     planned, too_expensive = within_dollars([_planned(case) for case in affordable], dataset, spec)
     one_job = fits_one_job(planned, dataset, spec)
     has_ensemble = plan_ensemble(planned, dataset, spec, None) is not None
-    jobs, of_jobs = pack_jobs(
+    jobs, job_notes = pack_jobs(
         planned, spec, rows=dataset.rows.train, one_job=one_job, has_ensemble=has_ensemble and not one_job
     )
     complete = Plan(
@@ -56,7 +56,7 @@ def plan(dataset: Dataset, spec: JobSpec, *, runs_code: bool = True) -> Plan:
         jobs=jobs,
         one_job=one_job,
         ensemble=plan_ensemble(planned, dataset, spec, jobs[0].minutes),
-        skipped=(*skipped, *beyond, *too_expensive),
+        skipped=(*skipped, *over_limits, *too_expensive),
         notes=(
             *_imbalance_notes(dataset, spec, metric),
             *notes,
@@ -64,7 +64,7 @@ def plan(dataset: Dataset, spec: JobSpec, *, runs_code: bool = True) -> Plan:
             *notes_of(spec, [planned_candidate.candidate.trials for planned_candidate in planned]),
             *unread(spec, [catalog()[planned_candidate.candidate.algorithm] for planned_candidate in planned]),
             *_privacy_notes(spec, dataset.rows.train, len(planned)),
-            *of_jobs,
+            *job_notes,
         ),
         seed=spec.seed,
     )

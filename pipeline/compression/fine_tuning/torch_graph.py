@@ -91,8 +91,8 @@ class TorchGraph(nn.Module):
     def compute(self, rows: Arrays) -> dict[str, Any]:
         """Run the body, and return all values that torch computes, by their names."""
         values: dict[str, Any] = {**self._fixed, **self.named_weights(), "": None}
-        fed = {name: rows[name] for name in self._read_before}
-        computed = self._before.run(None, fed) if self._before is not None else ()
+        feeds = {name: rows[name] for name in self._read_before}
+        computed = self._before.run(None, feeds) if self._before is not None else ()
         values.update(zip(self._computed, map(_as_tensor, computed), strict=True))
         values.update((name, _as_tensor(rows[name])) for name in self._passed)
         for node, attributes in zip(self._after, self._attributes, strict=True):

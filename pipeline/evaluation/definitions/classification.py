@@ -37,7 +37,7 @@ def classification_metrics(
     right = (truth == predicted).astype(np.float64)
     counts = ClassCounts(truth, predicted, classes)
     rankings = cache(lambda: _Rankings(truth, probabilities, positive))
-    ready: dict[str, Callable[[], Metric]] = {
+    factories: dict[str, Callable[[], Metric]] = {
         "accuracy": lambda: partial(_mean, right),
         "balanced_accuracy": lambda: lambda weights: _balanced_accuracy(counts(weights)),
         "f1_macro": lambda: lambda weights: _f1_macro(counts(weights)),
@@ -48,11 +48,11 @@ def classification_metrics(
         "mcc": lambda: lambda weights: _mcc(counts(weights)),
     }
     if classes == 2:
-        ready["f1"] = lambda: lambda weights: _f1(counts(weights))[:, positive]
+        factories["f1"] = lambda: lambda weights: _f1(counts(weights))[:, positive]
     if order is not None:
         rank = np.argsort(np.argsort(order, kind="stable"), kind="stable")
-        ready["quadratic_kappa"] = lambda: partial(_quadratic_kappa, rank[truth], rank[predicted])
-    return ready
+        factories["quadratic_kappa"] = lambda: partial(_quadratic_kappa, rank[truth], rank[predicted])
+    return factories
 
 
 class ClassSums(NamedTuple):

@@ -33,7 +33,7 @@ def regression_metrics(
         without quantiles, the loss of the value as the median.
     """
     error = values - truth
-    ready: dict[str, Callable[[], Metric]] = {
+    factories: dict[str, Callable[[], Metric]] = {
         "rmse": lambda: lambda weights: np.sqrt(_mean(error**2, weights)),
         "mae": lambda: partial(_mean, np.abs(error)),
         "median_absolute_error": lambda: _Median(np.abs(error)),
@@ -44,8 +44,8 @@ def regression_metrics(
     }
     if truth.min(initial=0) > -1:
         squares = (np.log1p(np.maximum(values, _MIN_VALUE)) - np.log1p(truth)) ** 2
-        ready["rmsle"] = lambda: lambda weights: np.sqrt(_mean(squares, weights))
-    return ready
+        factories["rmsle"] = lambda: lambda weights: np.sqrt(_mean(squares, weights))
+    return factories
 
 
 def _mean(scores: Floats, weights: Floats) -> Floats:

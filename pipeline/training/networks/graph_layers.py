@@ -129,9 +129,9 @@ class LayerWriter:
             return values[0]
         if not any(value.stacked for value in values):
             return self.add("Concat", *values, axis=-1)
-        lead = Value(name=self.graph.constant(np.array([self.models, 1, 1], np.int64)))
+        leading_shape = Value(name=self.graph.constant(np.array([self.models, 1, 1], np.int64)))
         stacked = [
-            value if value.stacked else Value(name=self.add("Expand", value, lead).name, stacked=True)
+            value if value.stacked else Value(name=self.add("Expand", value, leading_shape).name, stacked=True)
             for value in values
         ]
         return self.add("Concat", *stacked, axis=-1)

@@ -40,9 +40,9 @@ class PixelNormalizer(nn.Module):
 
     def __init__(self, image: npt.NDArray[np.uint8], *, jitter: bool) -> None:
         super().__init__()
-        shown = image[:: max(1, len(image) // 2000)].astype(np.float32)
-        self.register_buffer("mean", torch.from_numpy(shown.mean(axis=(0, 1, 2))))
-        spread = shown.std(axis=(0, 1, 2))
+        sampled = image[:: max(1, len(image) // 2000)].astype(np.float32)
+        self.register_buffer("mean", torch.from_numpy(sampled.mean(axis=(0, 1, 2))))
+        spread = sampled.std(axis=(0, 1, 2))
         self.register_buffer("scale", torch.from_numpy((1 / np.where(spread > 0, spread, 1)).astype(np.float32)))
         self.channels = image.shape[3]
         self.jitter = jitter
@@ -105,19 +105,19 @@ class ConvNet(_ConvolutionalNetwork):
         self.pixels = PixelNormalizer(image, jitter=jitter)
         layers: list[nn.Module] = []
         channels, height, width = self.pixels.channels, *image.shape[1:3]
-        for wide in hidden:
+        for filters in hidden:
             halves = min(height, width) >= _MIN_SIDE
-            layers += [*_convolution(channels, wide, stride=2 if halves else 1), *_convolution(wide, wide)]
+            layers += [*_convolution(channels, filters, stride=2 if halves else 1), *_convolution(filters, filters)]
             height, width = (-(-side // 2) if halves else side for side in (height, width))
-            channels = wide
+            channels = filters
         self.layers = nn.Sequential(*layers, nn.Flatten(), nn.Dropout(dropout))
         self.answer = nn.Linear(channels * height * width, outputs)
 
 
-def _convolution(channels: int, wide: int, *, stride: int = 1) -> list[nn.Module]:
+def _convolution(channels: int, filters: int, *, stride: int = 1) -> list[nn.Module]:
     return [
-        nn.Conv2d(channels, wide, 3, stride=stride, padding=1, bias=False),
-        nn.BatchNorm2d(wide),
+        nn.Conv2d(channels, filters, 3, stride=stride, padding=1, bias=False),
+        nn.BatchNorm2d(filters),
         nn.ReLU(inplace=True),
     ]
 
@@ -150,12 +150,12 @@ class ResNet(_ConvolutionalNetwork):
         large = side >= _LARGE_SIDE
         side = -(-side // 2) if large else side
         layers: list[nn.Module] = _convolution(self.pixels.channels, channels, stride=2 if large else 1)
-        for stage, wide in enumerate(hidden):
+        for stage, filters in enumerate(hidden):
             for block in range(blocks):
                 halves = stage > 0 and block == 0 and side >= _MIN_SIDE
                 side = -(-side // 2) if halves else side
-                layers.append(_Residual(channels, wide, stride=2 if halves else 1))
-                channels = wide
+                layers.append(_Residual(channels, filters, stride=2 if halves else 1))
+                channels = filters
         self.layers = nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Dropout(dropout))
         self.answer = nn.Linear(channels, outputs)
 
@@ -163,12 +163,12 @@ class ResNet(_ConvolutionalNetwork):
 class _Residual(nn.Module):
     """Two 3 x 3 convolutions with a skip connection, which is a 1 x 1 convolution if the shape changes."""
 
-    def __init__(self, channels: int, wide: int, *, stride: int) -> None:
+    def __init__(self, channels: int, filters: int, *, stride: int) -> None:
         super().__init__()
-        first, second = _convolution(channels, wide, stride=stride), _convolution(wide, wide)
+        first, second = _convolution(channels, filters, stride=stride), _convolution(filters, filters)
         self.inner = nn.Sequential(*first, *second[:-1])
-        past = [nn.Conv2d(channels, wide, 1, stride=stride, bias=False), nn.BatchNorm2d(wide)]
-        self.past = nn.Sequential(*(past if stride > 1 or channels != wide else []))
+        past = [nn.Conv2d(channels, filters, 1, stride=stride, bias=False), nn.BatchNorm2d(filters)]
+        self.past = nn.Sequential(*(past if stride > 1 or channels != filters else []))
 
     def forward(self, inputs: Tensor) -> Tensor:
         total: Tensor = self.inner(inputs) + self.past(inputs)
