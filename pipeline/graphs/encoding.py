@@ -40,15 +40,15 @@ class Encoding:
     def of(cls, dataset: Dataset) -> Self:
         """Derive the encoding from the columns of a data set."""
 
-        def those(*kinds: str) -> tuple[ColumnProfile, ...]:
+        def of_kinds(*kinds: str) -> tuple[ColumnProfile, ...]:
             return tuple(column for column in dataset.columns if column.kind in kinds)
 
-        images = those("image")
+        images = of_kinds("image")
         return cls(
-            numeric=those("numeric", "boolean"),
-            categorical=those("categorical"),
-            dates=those("datetime"),
-            text=those("text"),
+            numeric=of_kinds("numeric", "boolean"),
+            categorical=of_kinds("categorical"),
+            dates=of_kinds("datetime"),
+            text=of_kinds("text"),
             image=images[0] if images else None,
         )
 

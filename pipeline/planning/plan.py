@@ -16,7 +16,7 @@ from pipeline.planning.budget import within_dollars
 from pipeline.planning.jobs import PlannedCandidate, fits_one_job, pack_jobs, plan_ensemble
 from pipeline.planning.rules import Case, exceeds_limits_because, ineligible_because
 from pipeline.planning.run_estimate import estimate_run
-from pipeline.planning.settings import check_training, deprecated_notes, settings_of, unread
+from pipeline.planning.settings import check_training, deprecated_notes, settings_of, unused_notes
 from pipeline.planning.trials import check_search, notes_of, trials_of
 
 __all__ = ["plan", "plan_brought_model"]
@@ -42,7 +42,7 @@ def plan(dataset: Dataset, spec: JobSpec, *, runs_code: bool = True) -> Plan:
     check_positive_class(spec.positive_class, () if dataset.targets else dataset.classes)
     check_threshold(spec, dataset)
     check_training(spec.training, dataset)
-    cases, skipped = _fitting(dataset, spec, runs_code=runs_code)
+    cases, skipped = _eligible_cases(dataset, spec, runs_code=runs_code)
     affordable, over_limits, notes = _within_limits(cases)
     planned, too_expensive = within_dollars([_planned(case) for case in affordable], dataset, spec)
     one_job = fits_one_job(planned, dataset, spec)
@@ -62,7 +62,7 @@ def plan(dataset: Dataset, spec: JobSpec, *, runs_code: bool = True) -> Plan:
             *notes,
             *deprecated_notes(spec),
             *notes_of(spec, [planned_candidate.candidate.trials for planned_candidate in planned]),
-            *unread(spec, [catalog()[planned_candidate.candidate.algorithm] for planned_candidate in planned]),
+            *unused_notes(spec, [catalog()[planned_candidate.candidate.algorithm] for planned_candidate in planned]),
             *_privacy_notes(spec, dataset.rows.train, len(planned)),
             *job_notes,
         ),
@@ -114,7 +114,7 @@ def _privacy_notes(spec: JobSpec, rows: int, candidates: int) -> tuple[str, ...]
     return tuple(notes)
 
 
-def _fitting(dataset: Dataset, spec: JobSpec, *, runs_code: bool) -> tuple[list[Case], list[Skipped]]:
+def _eligible_cases(dataset: Dataset, spec: JobSpec, *, runs_code: bool) -> tuple[list[Case], list[Skipped]]:
     """Return the algorithms that the data's shape allows.
 
     Raises:

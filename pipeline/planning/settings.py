@@ -20,7 +20,7 @@ __all__ = [
     "deprecated_notes",
     "find_hyperparameter",
     "settings_of",
-    "unread",
+    "unused_notes",
     "validate_setting",
 ]
 
@@ -93,7 +93,7 @@ def _network_settings(training: Training, *, rows: int) -> Settings:
     return settings
 
 
-def unread(spec: JobSpec, planned: Sequence[AlgorithmSpec]) -> tuple[str, ...]:
+def unused_notes(spec: JobSpec, planned: Sequence[AlgorithmSpec]) -> tuple[str, ...]:
     """Return a note for each setting of the spec without effect.
 
     These are settings of ``training`` that a named algorithm, or every planned algorithm, does not have; and

@@ -26,15 +26,15 @@ Floats = npt.NDArray[np.floating[Any]]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Objective:
-    """The loss of predictions against ``goals`` [rows, outputs]: mixtures of the teacher's predictions and the truth.
+    """The loss of predictions against ``targets`` [rows, outputs]: mixtures of the teacher's predictions and the truth.
 
     Attributes:
-        goals: Probabilities, or values in units of ``scale``.
+        targets: Probabilities, or values in units of ``scale``.
         scale: Standard deviation of each output [outputs]; 1 for probabilities.
         kind: classes: cross-entropy over the outputs; labels: binary cross-entropy of each; values: squared error.
     """
 
-    goals: Tensor
+    targets: Tensor
     scale: Tensor
     kind: str
 
@@ -47,16 +47,16 @@ class Objective:
             rows: Rows that the teacher predicted, with the truth if it is known.
             several_labels: Whether each output is the probability of its own label (multi-label classification).
         """
-        goals = teacher.reshape(len(teacher), -1).astype(np.float64)
+        targets = teacher.reshape(len(teacher), -1).astype(np.float64)
         if not rows.classes and not several_labels:
-            scale = np.maximum(goals.std(axis=0), 1e-12)
+            scale = np.maximum(targets.std(axis=0), 1e-12)
             if rows.target is not None:
-                goals = (1 - _TRUTH_WEIGHT) * goals + _TRUTH_WEIGHT * rows.target[:, None]
-            return cls(goals=_tensor(goals / scale), scale=_tensor(scale), kind="values")
+                targets = (1 - _TRUTH_WEIGHT) * targets + _TRUTH_WEIGHT * rows.target[:, None]
+            return cls(targets=_tensor(targets / scale), scale=_tensor(scale), kind="values")
         if rows.target is not None:
-            goals = (1 - _TRUTH_WEIGHT) * goals + _TRUTH_WEIGHT * np.eye(goals.shape[1])[rows.target]
+            targets = (1 - _TRUTH_WEIGHT) * targets + _TRUTH_WEIGHT * np.eye(targets.shape[1])[rows.target]
         kind = "labels" if several_labels else "classes"
-        return cls(goals=_tensor(goals), scale=torch.ones(goals.shape[1]), kind=kind)
+        return cls(targets=_tensor(targets), scale=torch.ones(targets.shape[1]), kind=kind)
 
     def loss(
         self,
@@ -73,15 +73,15 @@ class Objective:
             partners: Indices of the rows that they are mixed with; None: they are not mixed.
             mixing_weight: Weight of the rows themselves, 0 to 1; the partners have the rest.
         """
-        goals = self.goals[torch.from_numpy(indices)]
+        targets = self.targets[torch.from_numpy(indices)]
         if partners is not None:
-            goals = torch.lerp(self.goals[torch.from_numpy(partners)], goals, mixing_weight)
-        predictions = predictions.reshape(len(goals), -1)
+            targets = torch.lerp(self.targets[torch.from_numpy(partners)], targets, mixing_weight)
+        predictions = predictions.reshape(len(targets), -1)
         if self.kind == "values":
-            return (predictions / self.scale - goals).square().mean()
-        likelihood = goals * predictions.clamp_min(_MIN_PROBABILITY).log()
+            return (predictions / self.scale - targets).square().mean()
+        likelihood = targets * predictions.clamp_min(_MIN_PROBABILITY).log()
         if self.kind == "labels":
-            likelihood = likelihood + (1 - goals) * (1 - predictions).clamp_min(_MIN_PROBABILITY).log()
+            likelihood = likelihood + (1 - targets) * (1 - predictions).clamp_min(_MIN_PROBABILITY).log()
             return -likelihood.mean()
         return -likelihood.sum(dim=1).mean()
 

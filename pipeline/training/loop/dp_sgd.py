@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["PRIVACY_NOTE", "DpSgd", "replace_batch_norm"]
 
 # Suppresses Opacus's warnings about its own use of torch, and that other Renyi orders give slightly tighter bounds.
-_quiet = partial(warnings.catch_warnings, action="ignore")
+_ignore_warnings = partial(warnings.catch_warnings, action="ignore")
 _UNSUPPORTED = "private training is not possible here: {}"
 # Orders of the Renyi divergence (Mironov 2017); the accountant takes the one with the tightest bound.
 _ORDERS = [1 + n / 10 for n in range(1, 100)] + [float(n) for n in (*range(12, 64), 96, 128, 192, 256, 512, 1024)]
@@ -75,7 +75,7 @@ class DpSgd:
         self._epoch_steps = max(1, round(1 / self._sample_rate))
         self._max_steps = self._epoch_steps * config.epochs
         self._delta = config.privacy_delta
-        with _quiet():
+        with _ignore_warnings():
             from opacus.accountants.utils import get_noise_multiplier
 
             noise = get_noise_multiplier(
@@ -93,7 +93,7 @@ class DpSgd:
     def _make_engine(
         self, network: nn.Module, optimizer: WeightOptimizer, norm: float
     ) -> tuple[GradSampleModule, DPOptimizer]:
-        with _quiet():
+        with _ignore_warnings():
             from opacus import GradSampleModule
             from opacus.optimizers import DPOptimizer
         logging.getLogger("opacus").setLevel(logging.ERROR)
@@ -135,7 +135,7 @@ class DpSgd:
         Args:
             loss: Sum of the losses of the rows of a micro-batch.
         """
-        with _quiet():  # torch warns that Opacus hooks the first layer, whose inputs need no gradient
+        with _ignore_warnings():  # torch warns that Opacus hooks the first layer, whose inputs need no gradient
             loss.backward()  # type: ignore[no-untyped-call]  # torch has no types for it
         self._optimizer.clip_and_accumulate()
         for parameter in self._optimizer.params:
@@ -153,7 +153,7 @@ class DpSgd:
         References:
             Mironov 2017, Renyi Differential Privacy.
         """
-        with _quiet():
+        with _ignore_warnings():
             from opacus.accountants import RDPAccountant
 
             accountant = RDPAccountant()
@@ -177,7 +177,7 @@ def replace_batch_norm(network: nn.Module) -> tuple[nn.Module, tuple[str, ...]]:
     """
     if not batch_norms(network):
         return network, ()
-    with _quiet():
+    with _ignore_warnings():
         from opacus.validators import ModuleValidator
 
         return ModuleValidator.fix(network), ("private training: its batch norms became group norms",)

@@ -47,13 +47,13 @@ class NumericScaler(nn.Module):
         filled = np.where(gaps, np.array(medians, np.float32), num).astype(np.float64)
         varies = filled.max(axis=0) > filled.min(axis=0) if medians else np.zeros(0, bool)
         filled = filled[:, varies]
-        self._keep("kept", np.flatnonzero(varies))
-        self._keep("flagged", np.flatnonzero(gaps.any(axis=0) & ~gaps.all(axis=0)))
-        self._keep("median", np.array(medians)[varies].astype(np.float32))
-        self._keep("low", filled.min(axis=0, initial=np.inf).astype(np.float32))
-        self._keep("high", filled.max(axis=0, initial=-np.inf).astype(np.float32))
-        self._keep("mean", filled.mean(axis=0).astype(np.float32))
-        self._keep("scale", np.maximum(filled.std(axis=0), 1e-30).astype(np.float32))
+        self._add_buffer("kept", np.flatnonzero(varies))
+        self._add_buffer("flagged", np.flatnonzero(gaps.any(axis=0) & ~gaps.all(axis=0)))
+        self._add_buffer("median", np.array(medians)[varies].astype(np.float32))
+        self._add_buffer("low", filled.min(axis=0, initial=np.inf).astype(np.float32))
+        self._add_buffer("high", filled.max(axis=0, initial=-np.inf).astype(np.float32))
+        self._add_buffer("mean", filled.mean(axis=0).astype(np.float32))
+        self._add_buffer("scale", np.maximum(filled.std(axis=0), 1e-30).astype(np.float32))
 
     @property
     def width(self) -> int:
@@ -92,7 +92,7 @@ class NumericScaler(nn.Module):
             return [standard]
         return [layers.concat([standard, layers.to_float(layers.add("IsNaN", layers.columns(num, flagged)))])]
 
-    def _keep(self, name: str, values: npt.NDArray[np.generic]) -> None:
+    def _add_buffer(self, name: str, values: npt.NDArray[np.generic]) -> None:
         self.register_buffer(name, torch.from_numpy(values))
 
 

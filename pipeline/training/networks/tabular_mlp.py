@@ -103,11 +103,11 @@ class _Numbers(nn.Module):
         pieces = min(pieces, max(2, _MAX_TOTAL_PIECES // max(1, columns)))
         filled = [_impute(column) for column in num.T.astype(np.float64)]
         cuts = [_piecewise_linear_bins(column, pieces) for column in filled]
-        self._keep("median", [np.median(column) for column in filled])
-        self._keep("mean", [column.mean() for column in filled])
-        self._keep("scale", [_CLIP * (column.std() or 1.0) for column in filled])
-        self._keep("start", [start for start, _ in cuts])
-        self._keep("slope", [slope for _, slope in cuts])
+        self._add_buffer("median", [np.median(column) for column in filled])
+        self._add_buffer("mean", [column.mean() for column in filled])
+        self._add_buffer("scale", [_CLIP * (column.std() or 1.0) for column in filled])
+        self._add_buffer("start", [start for start, _ in cuts])
+        self._add_buffer("slope", [slope for _, slope in cuts])
         self.register_buffer("flagged", torch.from_numpy(np.flatnonzero(np.isnan(num).any(axis=0))))
         self.width = columns * (1 + pieces) + len(self.flagged)
 
@@ -138,7 +138,7 @@ class _Numbers(nn.Module):
         features = [standard, layers.flatten_last(covered)]
         return [*features, layers.to_float(layers.columns(missing, flagged))] if len(flagged) else features
 
-    def _keep(self, name: str, values: Sequence[object]) -> None:
+    def _add_buffer(self, name: str, values: Sequence[object]) -> None:
         self.register_buffer(name, torch.from_numpy(np.array(values, np.float32)))
 
 

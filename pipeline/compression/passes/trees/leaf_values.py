@@ -146,7 +146,7 @@ class LeafValues:
                 step = (residuals - _RIDGE * (self._values[leaves] - initial[leaves])) / (count + _RIDGE)
                 self._move(tree, np.maximum(self._values[leaves] + _STEP * step, self._min_value))
 
-    def share(self, count: int) -> None:
+    def quantize(self, count: int) -> None:
         """Give each leaf one of ``count`` values; later trees compensate for the errors of earlier ones."""
         codebook = fit_codebook(self._values, count, (self._visits + 1).astype(np.float64))
         boundaries = (codebook[1:] + codebook[:-1]) / 2

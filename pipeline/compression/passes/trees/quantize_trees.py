@@ -100,7 +100,7 @@ class QuantizeTrees(TreePass):
             return replace(trees, leaf_value=share_weights(leaves, 2**self._bits))
         sample = values[: max(_MIN_ROWS, _MAX_VISITS // len(trees))]
         fitted = LeafValues(trees, sample, compute_sums(original, sample))
-        fitted.share(2**self._bits)
+        fitted.quantize(2**self._bits)
         return fitted.trees
 
 
