@@ -281,7 +281,7 @@ def _events(item: Item) -> Iterator[RunEvent]:
 def _stages(item: Item) -> Iterator[Stage]:
     """Yield the stages; each lasts from the end of the previous one. The first unfinished stage is the current one."""
     since = datetime.fromisoformat(item["started_at"])
-    at_work = item["status"]
+    status = item["status"]
     last = max((number for number, name in enumerate(STAGES) if name in item["stages"]), default=-1)
     for number, name in enumerate(STAGES):
         finished = item["stages"].get(name)
@@ -292,8 +292,8 @@ def _stages(item: Item) -> Iterator[Stage]:
             yield Stage(name=name, status="SUCCEEDED", seconds=_seconds(since, until))
             since = until
         else:
-            yield _unfinished(name, at_work, since, item)
-            at_work = ""
+            yield _unfinished(name, status, since, item)
+            status = ""
 
 
 def _unfinished(name: StageName, run_status: str, since: datetime, item: dict[str, Any]) -> Stage:

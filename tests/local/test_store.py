@@ -82,7 +82,7 @@ def test_large_values_leave_memory_sooner_and_late_changes_are_written(reopened:
 
 
 def test_values_kept_in_memory_are_written_without_a_lookup(reopened: Open) -> None:
-    journal, records = reopened(stays_in_memory=lambda value: True)
+    journal, records = reopened(is_pinned=lambda value: True)
     values = [{"n": number} for number in range(200)]
     records.update(enumerate(values))
     journal.commit()

@@ -30,7 +30,7 @@ class StoredDict(MutableMapping[Any, Any]):
     Args:
         journal: Commits the changes.
         name: Name of the store in the database.
-        stays_in_memory: Whether a value stays in memory and is compared at each commit; None means no value does.
+        is_pinned: Whether a value stays in memory and is compared at each commit; None means no value does.
         wrap: Applied to the key and the value that was read from disk.
         limit: Maximum number of keys; beyond it, the oldest keys are dropped.
     """
@@ -40,13 +40,13 @@ class StoredDict(MutableMapping[Any, Any]):
         journal: Journal,
         name: str,
         *,
-        stays_in_memory: Callable[[Any], bool] | None = None,
+        is_pinned: Callable[[Any], bool] | None = None,
         wrap: Callable[[Hashable, Any], Any] = lambda key, value: value,
         limit: int | None = None,
     ) -> None:
         self.name = name
         self._journal = journal
-        self._stays_in_memory = stays_in_memory
+        self._is_pinned = is_pinned
         self._wrap = wrap
         self._limit = limit
         self._keys: dict[Any, None] = {_key(raw): None for raw in journal.database.keys(name)}
@@ -137,9 +137,7 @@ class StoredDict(MutableMapping[Any, Any]):
         changed: list[Change] = [(self.name, encode(key), None) for key in self._deleted]
         self._pending_marks = {}
         compared = (
-            []
-            if self._stays_in_memory is None
-            else [key for key, value in self._live.items() if self._stays_in_memory(value)]
+            [] if self._is_pinned is None else [key for key, value in self._live.items() if self._is_pinned(value)]
         )
         for key in self._touched.union(compared):
             raw = encode(self._live[key])
@@ -173,7 +171,7 @@ class StoredDict(MutableMapping[Any, Any]):
         for key in list(self._live)[:-_MIN_RECENT_VALUES]:
             if len(self._live) <= _MAX_VALUES_IN_MEMORY and size <= _MAX_BYTES_IN_MEMORY:
                 break
-            if self._stays_in_memory is not None and self._stays_in_memory(self._live[key]):
+            if self._is_pinned is not None and self._is_pinned(self._live[key]):
                 continue
             raw = encode(self._live[key])
             if self._on_disk[key] == (hash(raw), len(raw)):

@@ -93,11 +93,11 @@ def promote(
     from pipeline.registry.aliases import ANY_VERSION, AliasRef
 
     session = session_of(ctx)
-    rolls_out = canary is not None or shadow is not None
-    if rolls_out and (alias != LIVE or expected or reason or None not in (canary, shadow)):
+    starts_rollout = canary is not None or shadow is not None
+    if starts_rollout and (alias != LIVE or expected or reason or None not in (canary, shadow)):
         raise typer.BadParameter("--canary and --shadow combine only with --minutes")
     if (api := session.key_api()) is not None:
-        if rolls_out:
+        if starts_rollout:
             raise typer.BadParameter("--canary and --shadow need the embedded cloud or --stack, not --api-url")
         with api:
             record, previous = api.promote(model, version, alias=alias, reason=reason, expected=expected)
@@ -105,7 +105,7 @@ def promote(
         return
     connection, owner = connection_of(ctx, tenant)
     promoted = find_version(connection, owner, model, version)
-    if rolls_out:
+    if starts_rollout:
         _roll_out(connection, promoted, canary=canary, shadow=shadow, minutes=minutes, json=json)
         return
     with logged_change(connection, owner, "promote", f"{model}@{version} {alias}") as by:

@@ -33,7 +33,7 @@ class StoredExecutions:
         self._executions = StoredDict(
             journal,
             "executions",
-            stays_in_memory=lambda execution: execution["status"] == "RUNNING",
+            is_pinned=lambda execution: execution["status"] == "RUNNING",
             wrap=lambda key, execution: _Ended(self._histories, key, execution),
         )
 

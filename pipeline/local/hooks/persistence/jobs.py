@@ -21,7 +21,7 @@ _MAX_JOBS = 10_000  # Batch itself drops ended jobs after a week
 
 def install(journal: Journal) -> None:
     """Store jobs in the journal; mark running jobs of a previous server as failed."""
-    jobs = StoredDict(journal, "batch-jobs", stays_in_memory=lambda job: job["status"] not in _ENDED, limit=_MAX_JOBS)
+    jobs = StoredDict(journal, "batch-jobs", is_pinned=lambda job: job["status"] not in _ENDED, limit=_MAX_JOBS)
     batch._jobs._data = jobs
     for key, job in jobs.items():
         if job["status"] not in _ENDED:

@@ -187,9 +187,9 @@ def _count_mark_bytes(path: Path) -> int:
 
 def _explain(source: TextEncoding, chosen: TextEncoding | None) -> tuple[str, ...]:
     if chosen:
-        is_overruled = source.has_mark and chosen.codec not in (source.codec, source.codec.rsplit("-", 1)[0])
+        is_overridden = source.has_mark and chosen.codec not in (source.codec, source.codec.rsplit("-", 1)[0])
         mark = f"the byte order mark is that of {source.name}, not of {chosen.name} ({_HOW_TO_CHOOSE}): read as it says"
-        return (mark,) if is_overruled else ()
+        return (mark,) if is_overridden else ()
     if source.codec == UTF_8.codec:
         return ()
     if source.has_mark and source.codec.startswith("utf"):
