@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Mapping
 from functools import partial
 
-from pipeline.contracts.errors import IntegrityError, ModeldropError, TransientError
+from pipeline.contracts.errors import ModeldropError
 from pipeline.contracts.tracebacks import frame_locations
 from pipeline.server.authentication import Authenticator
 from pipeline.server.execution.dispatcher import Dispatcher
@@ -17,7 +17,7 @@ from pipeline.server.repository_api import REPOSITORY_PREFIX, RepositoryApi
 from pipeline.server.telemetry.access_log import AccessLog
 from pipeline.server.telemetry.metrics import CONTENT_TYPE, ServerMetrics
 from pipeline.server.telemetry.observer import EndedRequest, RequestObserver
-from pipeline.serving.api.errors import respond_to_error
+from pipeline.serving.api.errors import is_server_error, respond_to_error
 from pipeline.serving.api.messages import Caller, HttpRequest, HttpResponse
 from pipeline.serving.api.prediction_api import PredictionApi
 from pipeline.serving.cors import CorsPolicy
@@ -171,7 +171,7 @@ class ServerApplication:
 
     def _respond_to(self, error: BaseException, request: HttpRequest) -> HttpResponse:
         request_id = request.headers.get("x-request-id", "")[:64] or f"server-{next(self._numbers)}"
-        if not isinstance(error, ModeldropError) or isinstance(error, (IntegrityError, TransientError)):
+        if is_server_error(error):
             self._events.report(
                 "request failed", error=type(error).__name__, request_id=request_id, places=frame_locations(error)
             )

@@ -28,7 +28,7 @@ from pipeline.server.grpc.application import CallContext
 from pipeline.server.grpc.wire import CallError
 from pipeline.server.telemetry.access_log import AccessLog
 from pipeline.server.telemetry.observer import EndedRequest, RequestObserver
-from pipeline.serving.api.errors import describe_server_error
+from pipeline.serving.api.errors import describe_server_error, is_server_error
 from pipeline.serving.api.messages import Caller
 from pipeline.serving.credentials import find_credential
 
@@ -51,7 +51,6 @@ _CODES: Mapping[type[BaseException], grpc.StatusCode] = {
 _NAMES: Mapping[grpc.StatusCode, str] = {code: code.name for code in grpc.StatusCode}
 _RETRY = (("grpc-retry-pushback-ms", "1000"),)
 _SERVER_FAULTS = frozenset({grpc.StatusCode.INTERNAL, grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED})
-_NOT_QUOTED = frozenset({grpc.StatusCode.INTERNAL, grpc.StatusCode.UNAVAILABLE})
 _RETRIED = frozenset({grpc.StatusCode.RESOURCE_EXHAUSTED, grpc.StatusCode.UNAVAILABLE})
 
 
@@ -155,7 +154,7 @@ class CallRunner:
     def _call_error(self, error: Exception) -> CallError:
         code = status_code(error)
         message = str(error)
-        if code in _NOT_QUOTED:
+        if is_server_error(error):
             self.report(error)
             message = describe_server_error(error)
         return CallError(code, message, _RETRY if code in _RETRIED else ())

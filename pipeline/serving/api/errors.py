@@ -32,6 +32,7 @@ __all__ = [
     "describe_error",
     "describe_server_error",
     "http_status",
+    "is_server_error",
     "log_facts",
     "respond_to_error",
     "set_log_facts",
@@ -67,6 +68,14 @@ def http_status(error: BaseException) -> int:
     return next(_STATUS[base] for base in type(error).__mro__ if base in _STATUS)
 
 
+def is_server_error(error: BaseException) -> bool:
+    """Return whether the server failed. It then logs the error, whose message may quote confidential data.
+
+    A passed deadline is not such a failure, although its status is 504.
+    """
+    return 500 <= http_status(error) != 504
+
+
 def respond_to_error(error: BaseException, request_id: str) -> HttpResponse:
     """Return ``{"error": ...}``; for AliasMovedError also ``current``, the version that the alias points to.
 
@@ -75,14 +84,11 @@ def respond_to_error(error: BaseException, request_id: str) -> HttpResponse:
             which may quote confidential data.
         request_id: Identifies the request in the logs; part of the response to a server error.
     """
-    status = http_status(error)
-    sentence = str(error)
-    if status >= 500 and status != 504:
-        sentence = f"{describe_server_error(error)} (request {request_id})"
-    document: dict[str, object] = {"error": sentence}
+    message = f"{describe_server_error(error)} (request {request_id})" if is_server_error(error) else str(error)
+    document: dict[str, object] = {"error": message}
     if isinstance(error, AliasMovedError):
         document["current"] = error.details.get("current")
-    return HttpResponse(status, json.dumps(document).encode())
+    return HttpResponse(http_status(error), json.dumps(document).encode())
 
 
 def describe_server_error(error: BaseException) -> str:

@@ -13,7 +13,7 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
-from pipeline.contracts.errors import IntegrityError
+from pipeline.contracts.errors import IntegrityError, ObjectNotFoundError
 from pipeline.server.authentication import FixedKeys
 from pipeline.server.grpc.messages import find_service, message_class
 from pipeline.server.limits import ServerLimits
@@ -114,6 +114,24 @@ def test_invalid_requests_get_their_status_code(
         _call(channel, "ModelInfer", **fields)
     assert caught.value.code() == code
     assert "Traceback" not in caught.value.details()
+
+
+def test_a_missing_stored_object_is_logged_and_not_quoted(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(reference: object) -> None:
+        raise ObjectNotFoundError("tenants/demo/secret.onnx")
+
+    with run_folder(folder) as server, grpc.insecure_channel(server.grpc) as channel:
+        monkeypatch.setattr(server.models, "find", refuse)
+        response = server.infer(1, 2)
+        with pytest.raises(grpc.RpcError) as caught:
+            _call(channel, "ModelInfer", model_name="scale", inputs=[_tensor(1, 2)])
+    assert (response.status_code, caught.value.code()) == (500, grpc.StatusCode.INTERNAL)
+    assert "secret" not in response.text + caught.value.details()
+    events = [entry for line in server.logs.getvalue().splitlines() if "message" in (entry := json.loads(line))]
+    assert [(event["message"], event["error"]) for event in events] == [
+        ("request failed", "ObjectNotFoundError"),
+        ("call failed", "ObjectNotFoundError"),
+    ]
 
 
 def test_a_damaged_file_is_unavailable_and_logged(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
