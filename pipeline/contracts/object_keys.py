@@ -44,7 +44,7 @@ RESERVED = frozenset(
 # Users mistake the bucket's name for a tenant, as in uploads/churn/churn.csv.
 _RESERVED_TENANTS = RESERVED | {"uploads"}
 SMOKE_TEST = "smoke_test"  # principal of the state machine's calls; no API key may have this name
-JWT_PREFIX = "jwt:"  # of principals who sign in with a token; no API key may have such a name
+JWT_PREFIX = "jwt:"  # prefix of principals who sign in with a token; no API key may have such a principal
 MODEL_CODE = "model.py"
 CALIBRATION = "calibration.csv"  # calibration rows for an uploaded .onnx file
 MAX_PARTS = 1_000  # part files per data set

@@ -43,7 +43,7 @@ class Parameter:
         name: Name of the parameter.
         default: Default value.
         allowed: Allowed values; empty if any is allowed.
-        pattern: Regular expression that a whole text must match.
+        pattern: Regular expression that the whole text must match; None if any text is allowed.
         minimum: Smallest number allowed.
         maximum: Largest number allowed.
         is_number: Whether the value is a number.
@@ -52,7 +52,7 @@ class Parameter:
     name: str
     default: str
     allowed: tuple[str, ...] = ()
-    pattern: str = "(?s).*"
+    pattern: str | None = None
     minimum: float | None = None
     maximum: float | None = None
     is_number: bool = False
@@ -63,7 +63,7 @@ class Parameter:
             return f"parameter {self.name} is '{value}': expected one of {', '.join(self.allowed)}"
         if not self.is_number:
             mismatch = f"parameter {self.name} is '{value}': expected a text that matches {self.pattern}"
-            return None if re.fullmatch(self.pattern, value) else mismatch
+            return mismatch if self.pattern and not re.fullmatch(self.pattern, value) else None
         try:
             number = float(value)
         except ValueError:
@@ -144,7 +144,7 @@ def _parameter(name: str, fields: Mapping[str, Any]) -> Parameter:
         name=name,
         default=str(fields.get("Default", "")),
         allowed=tuple(map(str, fields.get("AllowedValues", []))),
-        pattern=fields.get("AllowedPattern", "(?s).*"),
+        pattern=fields.get("AllowedPattern"),
         minimum=fields.get("MinValue"),
         maximum=fields.get("MaxValue"),
         is_number=fields.get("Type") == "Number",
